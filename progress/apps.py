@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class ProgressConfig(AppConfig):
+    """Find every installed app's `operations` module, as the admin finds `admin` modules."""
+
+    name = "progress"
+    verbose_name = "Progress"
+
+    def ready(self) -> None:
+        autodiscover_modules("operations")
