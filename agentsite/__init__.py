@@ -1,0 +1,3 @@
+"""The site: it composes `progress` and `charts`."""
+
+__version__ = "0.1.0"

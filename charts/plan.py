@@ -108,6 +108,7 @@ class Dimension(Value):
     of: Column
     grain: Grain | None = None
     bins: int | None = Field(default=None, ge=2, le=100)
+    key: Column | None = None  # groups by this too, so that two things of the same name stay apart
 
 
 class Filter(Value):
@@ -122,15 +123,17 @@ class Filter(Value):
         "=", "!=", "<", "<=", ">", ">=", "in", "not in", "between", "contains", "starts", "ends", "null", "not null", "none", "some"
     ]
     values: tuple[Scalar, ...] = ()
+    where: tuple[Filter, ...] = ()  # of `none` and `some`: what the related rows must be
     phrase: str = ""  # the words of the question it came from
 
 
 class Having(Value):
-    """A condition on a group's number."""
+    """A condition on a group's number; with `per`, on the number that belongs to each single row of that key's table."""
 
     measure: Measure
     operator: Literal["=", "!=", "<", "<=", ">", ">=", "between"]
     values: tuple[float, ...]
+    per: Column | None = None
     phrase: str = ""
 
 

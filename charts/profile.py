@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from .plan import Expression
 
@@ -18,6 +19,29 @@ class Type(StrEnum):
     DATETIME = "datetime"
     BOOLEAN = "boolean"
     BINARY = "binary"
+
+
+# Of dates: "iso" (also with a time), "yyyy-mm", "ymd" and "dmy" and "mdy" (one or two digits, parted by - / or .), "d mon yyyy",
+# "mon d yyyy", "mon yyyy" (month by its English name), and the integers "yyyymmdd", "epoch", "epoch ms". "year": 1500 to 2200.
+# Of text: "time" (08:30), "number" (1,234.5), "number comma" (1.234,5), "percent" (12 %), each with a currency's sign or without.
+Format = Literal[
+    "iso",
+    "yyyy-mm",
+    "ymd",
+    "dmy",
+    "mdy",
+    "d mon yyyy",
+    "mon d yyyy",
+    "mon yyyy",
+    "yyyymmdd",
+    "epoch",
+    "epoch ms",
+    "year",
+    "time",
+    "number",
+    "number comma",
+    "percent",
+]
 
 
 class Role(StrEnum):
@@ -42,12 +66,15 @@ class ColumnProfile:
     declared: str  # the type in the schema, as written there
     type: Type
     role: Role
-    format: str | None = None  # of text that holds something else: "iso", "dmy", "mdy", "mon yyyy", "number", "percent"
-    unit: str | None = None
+    format: Format | None = None  # how it is written where the stored type does not say it
+    ambiguous: bool = False  # of "dmy" and "mdy": no value tells which of the two
+    unit: str | None = (
+        None  # "%", "ratio" (0 to 1), a currency's sign or code, "days", "hours", "minutes", "seconds", "kg", ...
+    )
     rows: int = 0
     nulls: int = 0
     distinct: int = 0
-    minimum: str | int | float | None = None
+    minimum: str | int | float | None = None  # of dates ISO 8601 text, of numbers a number, whatever the format
     maximum: str | int | float | None = None
     unique: bool = False
     values: tuple[str, ...] = ()  # distinct values of a text-like column, up to the cap
@@ -63,6 +90,7 @@ class TableProfile:
     primary_key: tuple[str, ...] = ()
     display: str | None = None  # the column that names a row to a person
     words: tuple[str, ...] = ()
+    view: bool = False
 
     def column(self, name: str) -> ColumnProfile:
         """Raises KeyError for a name the table does not have (names compare without case)."""

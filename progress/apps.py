@@ -9,4 +9,6 @@ class ProgressConfig(AppConfig):
     verbose_name = "Progress"
 
     def ready(self) -> None:
+        from . import checks, demo  # noqa: F401 - both register themselves
+
         autodiscover_modules("operations")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -60,6 +60,9 @@ class Owned(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
     visitor = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
+
+    if TYPE_CHECKING:
+        user_id: Any
 
     objects = OwnedQuerySet.as_manager()
 

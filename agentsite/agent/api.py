@@ -1,0 +1,43 @@
+"""POST /api/agent/chat"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from django.http import HttpRequest, HttpResponseBase
+from pydantic import BaseModel, ConfigDict, Field
+
+from progress.api import build_operation, start_and_answer
+from progress.models import OperationRun
+from progress.problems import endpoint, read_body
+
+from .operations import MESSAGE_LIMIT
+
+
+class ChatRequest(BaseModel):
+    """Body of POST /api/agent/chat."""
+
+    model_config = ConfigDict(extra="forbid")
+    message: str = Field(min_length=1, max_length=MESSAGE_LIMIT, pattern=r"\S", description="the question, in words")
+    source: str | None = Field(default=None, max_length=100, description="slug of the source to ask")
+    stream: bool = False
+    on_disconnect: Literal["continue", "cancel"] = "continue"
+
+
+async def chat(request: HttpRequest) -> HttpResponseBase:
+    """Start a chat run and answer with its stream, with 202, or with the finished run."""
+    body = read_body(request, ChatRequest)
+    operation = build_operation("chat", body.model_dump(include={"message", "source"}))
+    return await start_and_answer(
+        request, operation, stream=body.stream, on_disconnect=body.on_disconnect, shape=finished
+    )
+
+
+def finished(run: OperationRun) -> dict[str, Any]:
+    """Return a chat run that has ended, with what it answered."""
+    snapshot = run.snapshot()
+    answer = run.result or {"message": run.message, "charts": []}
+    return {**snapshot, "message": answer["message"], "charts": answer["charts"]}
+
+
+chat_endpoint = endpoint(POST=chat)

@@ -1,0 +1,81 @@
+"""The site as an ASGI application: Django behind a limit on request bodies."""
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
+
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+django_application = get_asgi_application()
+
+from progress.conf import setting
+from progress.execution import supervisor
+from progress.problems import Problem
+
+
+class BodyTooLarge(Exception):
+    """The request's body is longer than the limit."""
+
+
+def limit_bodies(app: App, limit: int) -> App:
+    """Answer 413 while a body of more than `limit` bytes is still coming in; Django would write all of it to disk first."""
+
+    async def limited(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise BodyTooLarge
+            return message
+
+        try:
+            await app(scope, counted, send)
+        except BodyTooLarge:
+            await _refuse(send, limit)
+
+    return limited
+
+
+async def _refuse(send: Send, limit: int) -> None:
+    response = Problem(413, f"The body may hold at most {limit:,} bytes.", code="limit_exceeded").response()
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": [*headers, (b"connection", b"close")],
+        }
+    )
+    await send({"type": "http.response.body", "body": response.content})
+
+
+def with_lifespan(app: App) -> App:
+    """Answer the lifespan messages that some servers send; without an answer they cancel no open stream at their end."""
+
+    async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            return await app(scope, receive, send)
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return None
+
+    return wrapped
+
+
+supervisor.start()
+application = with_lifespan(limit_bodies(ASGIStaticFilesHandler(django_application), 2 * setting("BODY_BYTES")))

@@ -1,0 +1,117 @@
+"""Charts and runs as the templates show them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from charts.models import Chart
+from progress.models import OperationEvent, OperationRun, Status
+from progress.owners import Owner
+
+SHOWN_ROWS = 200
+OUTCOMES = {
+    "pass": "fine",
+    "warn": "note",
+    "change": "changed",
+    "repair": "repaired",
+    "fail": "failed",
+    "skip": "skipped",
+}
+
+
+def chart_card(chart: Chart) -> dict[str, Any]:
+    """Return the API's JSON of `chart` with its rows and checks laid out for reading."""
+    document = chart.as_json()
+    columns = [{"label": column["label"], "numeric": column.get("kind") == "quantitative"} for column in chart.columns]
+    table = [
+        [{"text": cell_text(cell), "numeric": column["numeric"]} for cell, column in zip(row, columns, strict=False)]
+        for row in chart.rows[:SHOWN_ROWS]
+    ]
+    return {
+        **document,
+        "created_at": chart.created_at,
+        "source": chart.source.title if chart.source else "a source that was deleted",
+        "columns": columns,
+        "table": table,
+        "more_rows": max(0, len(chart.rows) - SHOWN_ROWS),
+        "drawn": bool(chart.spec) and chart.chart_type != "table",
+        "checks": [{**check, "label": OUTCOMES.get(check["outcome"], check["outcome"])} for check in chart.checks],
+    }
+
+
+def cell_text(cell: Any) -> str:
+    """Write a cell for the table: numbers with separators and at most two decimals."""
+    if cell is None:
+        return "–"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, float):
+        return f"{cell:,.2f}" if abs(cell) >= 1 or cell == 0 else f"{cell:.4g}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def question_of(run: OperationRun) -> str:
+    """Return the question that started `run`, or a name for a run that was no question."""
+    return str(run.params.get("message") or run.params.get("question") or run.operation.replace("_", " ").capitalize())
+
+
+def history(owner: Owner, *, limit: int = 20) -> list[dict[str, Any]]:
+    """Return the owner's latest questions, newest first."""
+    asked = OperationRun.objects.for_owner(owner).filter(operation__in=("chat", "chart_generation"))
+    runs = asked.only("id", "params", "operation", "status", "created_at").order_by("-created_at")[:limit]
+    return [
+        {"id": run.pk, "question": question_of(run), "status": run.status, "created_at": run.created_at} for run in runs
+    ]
+
+
+def outcome_of(run: OperationRun) -> dict[str, Any] | None:
+    """Return what came of `run`: its charts and answer, or what the error says could be asked instead; None while it is active."""
+    if run.is_active:
+        return None
+    if run.status != Status.COMPLETED:
+        return {"error": _refusal(run.error or {})}
+    result = run.result if isinstance(run.result, dict) else {}
+    charts = Chart.objects.for_owner(run.owner).select_related("source").filter(pk__in=_chart_ids(result))
+    return {
+        "answer": result.get("message") or result.get("answer") or "",
+        "charts": [chart_card(chart) for chart in charts],
+    }
+
+
+def _chart_ids(result: dict[str, Any]) -> list[UUID]:
+    ids = [chart["id"] for chart in result.get("charts", [])] or [result.get("chartId")]
+    return [UUID(value) for value in ids if value]
+
+
+def _refusal(error: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "unknown": _texts(error.get("unknown", ())),
+        "readings": _texts(error.get("readings", ())),
+        "suggestions": _texts(error.get("suggestions", ())),
+    }
+
+
+def _texts(items: Iterable[Any]) -> list[str]:
+    return [str(item["question"] if isinstance(item, dict) else item) for item in items]
+
+
+def timeline(run: OperationRun, *, limit: int = 500) -> list[dict[str, Any]]:
+    """Return the first events of the run's log as rows of a table."""
+    return [_row(event) for event in OperationEvent.objects.filter(run=run).order_by("seq")[:limit]]
+
+
+def _row(event: OperationEvent) -> dict[str, Any]:
+    data = json.loads(event.payload)["data"]
+    elapsed = data.get("metadata", {}).get("elapsedMs")
+    percentage = data.get("percentage")
+    return {
+        "seq": event.seq,
+        "after": "" if elapsed is None else f"{elapsed / 1000:.2f} s",
+        "operation": data["operation"],
+        "state": data.get("currentState", event.type),
+        "message": data.get("message", data.get("content", "")),
+        "percentage": "" if percentage is None else int(percentage),
+    }

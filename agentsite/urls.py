@@ -1,0 +1,22 @@
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from agentsite import openapi
+from progress.problems import no_such_endpoint
+
+from . import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("runs/<uuid:pk>/", views.run_page, name="run-page"),
+    path("runs/<uuid:pk>/outcome/", views.run_outcome, name="run-outcome"),
+    path("runs/<uuid:pk>/cancel/", views.run_cancel, name="run-cancel"),
+    path("charts/", views.chart_list, name="chart-list"),
+    path("charts/<uuid:pk>/", views.chart_page, name="chart-page"),
+    path("admin/", admin.site.urls),
+    path("api/", include("progress.urls")),
+    path("api/agent/", include("agentsite.agent.urls")),
+    path("api/openapi.json", openapi.openapi_json),
+    path("api/docs", openapi.docs_page),
+    re_path(r"^api/", no_such_endpoint),
+]

@@ -1,0 +1,174 @@
+"""The pages. All work goes through the operations and the API; a page without JavaScript uses the same."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from pydantic import ValidationError
+
+from charts.models import Chart, Source
+from progress import runs
+from progress.api import allowed_owner, find_run
+from progress.models import OperationRun
+from progress.operations import get_operation
+from progress.owners import Owner, request_owner
+from progress.problems import Problem
+
+from .cards import chart_card, history, outcome_of, question_of, timeline
+from .starters import starters_for
+from .tables import tables_of
+
+MESSAGE_LIMIT = 4_000
+CHARTS_PER_PAGE = 24
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+async def home(request: HttpRequest) -> HttpResponse:
+    """The question box with the run of `?run=`; POST asks, for browsers without JavaScript."""
+    if request.method == "POST":
+        return await _ask(request)
+    owner = await request_owner(request)
+    run = await _own_run(request, request.GET["run"]) if "run" in request.GET else None
+    return await sync_to_async(_home_page)(request, owner, run=run, draft=request.GET.get("q", ""))
+
+
+async def _own_run(request: HttpRequest, given: str) -> OperationRun:
+    try:
+        return await find_run(request, UUID(given))
+    except (ValueError, Problem):
+        raise Http404 from None
+
+
+async def _ask(request: HttpRequest) -> HttpResponse:
+    message = request.POST.get("message", "").strip()
+    source = request.POST.get("source", "")
+    try:
+        run = await _start(request, message, source)
+    except Problem as problem:
+        owner = await request_owner(request)
+        return await sync_to_async(_home_page)(
+            request, owner, draft=message, error=problem.detail, status=problem.status
+        )
+    return redirect("run-page", run.pk)
+
+
+async def _start(request: HttpRequest, message: str, source: str) -> OperationRun:
+    if not message:
+        raise Problem(422, "Write a question first.")
+    if len(message) > MESSAGE_LIMIT:
+        raise Problem(
+            422,
+            f"That is {len(message) - MESSAGE_LIMIT:,} characters more than the {MESSAGE_LIMIT:,} that a question may have.",
+        )
+    chat = get_operation("chat")
+    try:
+        operation = chat.model_validate({"message": message, **({"source": source} if source else {})})
+    except ValidationError:
+        raise Problem(422, "This cannot be asked: choose a source from the list.") from None
+    return await runs.start(operation, owner=await allowed_owner(request, chat.permission))
+
+
+def _home_page(
+    request: HttpRequest,
+    owner: Owner,
+    *,
+    run: OperationRun | None = None,
+    draft: str = "",
+    error: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    sources = list(Source.objects.visible_to(owner))
+    wanted = run.params.get("source") if run else request.GET.get("source")
+    source = next((each for each in sources if each.slug == wanted), sources[0] if sources else None)
+    context: dict[str, Any] = {
+        "sources": sources,
+        "source": source,
+        "tables": tables_of(source) if source else [],
+        "starters": starters_for(source) if source else [],
+        "history": history(owner),
+        "run": run,
+        "question": question_of(run) if run else "",
+        "outcome": outcome_of(run) if run else None,
+        "draft": draft,
+        "error": error,
+        "limit": MESSAGE_LIMIT,
+    }
+    return render(request, "home.html", context, status=status)
+
+
+@require_GET
+async def run_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One run: live bar, outcome, and its events."""
+    run = await _own_run(request, str(pk))
+
+    def page() -> HttpResponse:
+        context = {"run": run, "question": question_of(run), "outcome": outcome_of(run), "events": timeline(run)}
+        return render(request, "runs/run.html", context)
+
+    return await sync_to_async(page)()
+
+
+@require_GET
+async def run_outcome(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What came of a run, as a part of a page."""
+    run = await _own_run(request, str(pk))
+
+    def part() -> HttpResponse:
+        return render(request, "runs/_outcome.html", {"outcome": outcome_of(run)})
+
+    return await sync_to_async(part)()
+
+
+@require_POST
+async def run_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Cancel a run from a form, and show it."""
+    try:
+        run = await find_run(request, pk, write=True)
+    except Problem:
+        raise Http404 from None
+    await runs.cancel(run)
+    return redirect("run-page", pk)
+
+
+@require_GET
+async def chart_list(request: HttpRequest) -> HttpResponse:
+    """The visitor's charts, newest first."""
+    owner = await request_owner(request)
+
+    def page() -> HttpResponse:
+        number = request.GET.get("page", "1")
+        first = (int(number) - 1) * CHARTS_PER_PAGE if number.isdecimal() and len(number) < 6 and int(number) else 0
+        found = list(
+            Chart.objects.for_owner(owner)
+            .select_related("source")
+            .defer("rows", "spec", "receipt")[first : first + CHARTS_PER_PAGE + 1]
+        )
+        more = first // CHARTS_PER_PAGE + 2 if len(found) > CHARTS_PER_PAGE else None
+        return render(request, "charts/list.html", {"charts": found[:CHARTS_PER_PAGE], "next": more})
+
+    return await sync_to_async(page)()
+
+
+@require_GET
+async def chart_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One chart with everything that backs it."""
+    owner = await request_owner(request)
+    user = await request.auser()
+
+    def page() -> HttpResponse:
+        charts = Chart.objects.select_related("source")
+        chart = charts.for_owner(owner).filter(pk=pk).first()
+        if chart is None and user.is_staff and user.has_perm("charts.view_chart"):
+            chart = charts.filter(pk=pk).first()
+        if chart is None:
+            raise Http404
+        return render(request, "charts/chart.html", {"chart": chart_card(chart)})
+
+    return await sync_to_async(page)()

@@ -1,0 +1,119 @@
+"""Runs and tokens in Django's admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+
+from . import runs
+from .models import ApiToken, OperationRun
+from .templatetags.progress import operation_progress
+
+TIMELINE = 500  # events shown of one run
+
+
+@admin.register(OperationRun)
+class OperationRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Runs are made by starting operations: here they are watched, cancelled and tried again."""
+
+    list_display = (
+        "operation",
+        "short_id",
+        "status",
+        "percentage",
+        "current_state",
+        "user",
+        "attempt",
+        "created_at",
+        "took",
+    )
+    list_filter = ("status", "operation", "created_at")
+    search_fields = ("=id", "operation", "message", "params", "user__username")
+    list_select_related = ("user",)
+    date_hierarchy = "created_at"
+    actions = ("cancel_runs", "retry_runs")
+    fieldsets = (
+        (None, {"fields": ("live", "operation", "user", "retry_of", "params")}),
+        ("Where it stands", {"fields": ("status", "percentage", "current_state", "message", "attempt", "worker")}),
+        ("Times", {"fields": ("created_at", "started_at", "finished_at", "took", "cancel_requested_at")}),
+        ("Outcome", {"fields": ("result", "error")}),
+        ("Timeline", {"fields": ("timeline",)}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: OperationRun | None = None) -> list[str]:
+        return [name for _, options in self.fieldsets for name in options["fields"]]  # type: ignore[misc]
+
+    @admin.display(description="id", ordering="id")
+    def short_id(self, run: OperationRun) -> str:
+        return str(run.pk)[:8]
+
+    @admin.display(description="took", ordering="finished_at")
+    def took(self, run: OperationRun) -> str:
+        if run.started_at is None or run.finished_at is None:
+            return "-"
+        return f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
+
+    @admin.display(description="live")
+    def live(self, run: OperationRun) -> SafeString:
+        return mark_safe(render_to_string("progress/operation_progress.html", operation_progress(run)))  # noqa: S308 - an escaping template
+
+    @admin.display(description="events")
+    def timeline(self, run: OperationRun) -> SafeString:
+        newest = list(run.events.order_by("-seq")[:TIMELINE])
+        context = {"events": reversed(newest), "left_out": max(run.last_seq - TIMELINE, 0)}
+        return mark_safe(render_to_string("admin/progress/timeline.html", context))  # noqa: S308 - an escaping template
+
+    @admin.action(description="Cancel the selected runs", permissions=["change"])
+    def cancel_runs(self, request: HttpRequest, queryset: QuerySet[OperationRun]) -> None:
+        active = [run for run in queryset if run.is_active]
+        for run in active:
+            async_to_sync(runs.cancel)(run)
+        self._report(request, len(active), "asked to end", queryset.count() - len(active), "had ended already")
+
+    @admin.action(description="Try the selected runs again", permissions=["change"])
+    def retry_runs(self, request: HttpRequest, queryset: QuerySet[OperationRun]) -> None:
+        started = 0
+        for run in queryset:
+            try:
+                runs.create_retry(run)
+            except runs.NotRetryable:
+                continue
+            started += 1
+        self._report(request, started, "started again", queryset.count() - started, "did not fail and was left alone")
+
+    def _report(self, request: HttpRequest, done: int, what: str, rest: int, why: str) -> None:
+        if done:
+            self.message_user(request, f"{done} {_runs(done)} {what}.")
+        if rest:
+            self.message_user(request, f"{rest} {_runs(rest)} {why}.", messages.WARNING)
+
+
+def _runs(count: int) -> str:
+    return "run" if count == 1 else "runs"
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Tokens for programs. A new one is shown once, in the message after saving."""
+
+    list_display = ("name", "user", "created_at")
+    search_fields = ("name", "user__username")
+    fields = ("user", "name")
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        token = ApiToken.new()
+        obj.digest = ApiToken.digest_of(token)
+        super().save_model(request, obj, form, change)
+        self.message_user(request, f"The token, shown only now: {token}", messages.WARNING)

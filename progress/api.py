@@ -1,0 +1,364 @@
+"""The HTTP API: start, follow, cancel and list runs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import PermissionDenied
+from django.db import connections
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.urls import reverse
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from . import runs
+from .conf import setting
+from .database import in_database
+from .events import ProgressEvent
+from .log import log, read_events
+from .models import OperationEvent, OperationRun, Status
+from .operations import StreamingOperation, get_operation, registry
+from .owners import Owner, request_owner
+from .problems import Problem, endpoint, invalid, not_found, read_body
+from .sse import frames
+
+PAGE = 50
+EVENTS_PAGE = 1000
+STREAM_HEADERS = {
+    "Cache-Control": "no-cache, no-transform, no-store",
+    "X-Accel-Buffering": "no",
+    "Content-Encoding": "identity",  # keeps compressing middleware and proxies from holding frames back
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+
+
+class StartRequest(BaseModel):
+    """Body of POST /api/runs."""
+
+    model_config = ConfigDict(extra="forbid")
+    operation: str
+    params: dict[str, JsonValue] = {}
+    stream: bool = False
+    on_disconnect: Literal["continue", "cancel"] = "continue"
+
+
+class RunFilter(BaseModel):
+    """Query of GET /api/runs."""
+
+    model_config = ConfigDict(extra="forbid")
+    status: Status | None = None
+    operation: str | None = Field(default=None, max_length=100)
+    cursor: str | None = None
+    limit: int = Field(default=PAGE, ge=1, le=200)
+
+
+async def start_run(request: HttpRequest) -> HttpResponseBase:
+    """POST /api/runs"""
+    body = read_body(request, StartRequest)
+    operation = build_operation(body.operation, body.params)
+    return await start_and_answer(request, operation, stream=body.stream, on_disconnect=body.on_disconnect)
+
+
+def build_operation(name: str, params: dict[str, Any]) -> StreamingOperation[Any]:
+    """Return the operation `name` with validated `params`. Raises Problem 422 that names each wrong field."""
+    cls = get_operation(name)
+    try:
+        return cls.model_validate_json(json.dumps(params), strict=True)
+    except ValidationError as error:
+        raise invalid(error, "params") from None
+
+
+async def start_and_answer(
+    request: HttpRequest,
+    operation: StreamingOperation[Any],
+    *,
+    stream: bool = False,
+    on_disconnect: str = "continue",
+    shape: Callable[[OperationRun], Any] | None = None,
+) -> HttpResponseBase:
+    """Start `operation` for the caller and answer as asked: a stream, 202 at once, or the finished run.
+
+    `shape` turns the finished run into the JSON of the answer; the snapshot by default.
+    """
+    owner = await allowed_owner(request, type(operation).permission)
+    run = await runs.start(operation, owner=owner, on_disconnect=on_disconnect)
+    return await answer(request, run, stream=stream, shape=shape)
+
+
+async def allowed_owner(request: HttpRequest, permission: str = "") -> Owner:
+    """Return who starts work by this request. Raises Problem 401 where visitors may not, PermissionDenied without `permission`."""
+    user = await request.auser()
+    if not user.is_authenticated and not setting("ALLOW_ANONYMOUS"):
+        raise Problem(
+            401,
+            "Sign in, or send an API token: Authorization: Bearer <token>.",
+            code="not_allowed",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if permission and not await sync_to_async(user.has_perm)(permission):
+        raise PermissionDenied(f"This needs the permission {permission}.")
+    return await request_owner(request, create=True)
+
+
+async def answer(
+    request: HttpRequest, run: OperationRun, *, stream: bool = False, shape: Callable[[OperationRun], Any] | None = None
+) -> HttpResponseBase:
+    """Answer a request that started `run`: SSE, 202, or 200 once the run has ended."""
+    if stream or "text/event-stream" in request.headers.get("Accept", ""):
+        return await stream_response(request, run, 0)
+    prefer = request.headers.get("Prefer", "")
+    if re.search(r"\brespond-async\b", prefer):
+        return _accepted(run, "respond-async")
+    wait = re.search(r"\bwait=(\d{1,6})\b", prefer)
+    await _release()
+    try:
+        async with asyncio.timeout(int(wait[1]) if wait else None):
+            async for _ in log.batches(run.pk, run.last_seq):
+                pass
+    except TimeoutError:
+        return _accepted(await in_database(OperationRun.objects.get, Q(pk=run.pk)), f"wait={wait[1]}" if wait else "")
+    run = await in_database(OperationRun.objects.get, Q(pk=run.pk))
+    body = await sync_to_async(shape)(run) if shape else run.snapshot()
+    headers = {"Location": reverse("progress:run", args=[run.pk]), "X-Run-Id": str(run.pk)}
+    if wait:
+        headers["Preference-Applied"] = f"wait={wait[1]}"
+    return JsonResponse(body, headers=headers)
+
+
+def _accepted(run: OperationRun, preference: str) -> JsonResponse:
+    links = run.links()
+    headers = {"Location": links["self"], "X-Run-Id": str(run.pk), "Preference-Applied": preference}
+    return JsonResponse({**run.snapshot(), "events_url": links["events"]}, status=202, headers=headers)
+
+
+async def list_runs(request: HttpRequest) -> HttpResponseBase:
+    """GET /api/runs"""
+    try:
+        query = RunFilter.model_validate(request.GET.dict())
+    except ValidationError as error:
+        raise invalid(error) from None
+    owner = await request_owner(request)
+
+    def page() -> list[OperationRun]:
+        rows = OperationRun.objects.for_owner(owner)
+        if query.status:
+            rows = rows.filter(status=query.status)
+        if query.operation:
+            rows = rows.filter(operation=query.operation)
+        if query.cursor:
+            at, pk = read_cursor(query.cursor)
+            rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
+        return list(rows.order_by("-created_at", "-pk")[: query.limit + 1])
+
+    found = await in_database(page)
+    items = found[: query.limit]
+    return JsonResponse(
+        {
+            "items": [run.snapshot() for run in items],
+            "next": next_page(request, items[-1]) if len(found) > query.limit else None,
+        }
+    )
+
+
+def next_page(request: HttpRequest, last: Any) -> str:
+    """The address of the page after the row `last`, newest first."""
+    cursor = base64.urlsafe_b64encode(f"{last.created_at.isoformat()} {last.pk}".encode()).decode().rstrip("=")
+    query = request.GET.copy()
+    query["cursor"] = cursor
+    return f"{request.path}?{query.urlencode()}"
+
+
+def read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Return the time and id that a cursor of `next_page` holds. Raises Problem 422 for anything else."""
+    try:
+        at, pk = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise ValueError("no time zone")
+        return moment, UUID(pk)
+    except (ValueError, binascii.Error):
+        raise Problem(
+            422, "cursor: take it from `next` of the page before.", errors=[{"field": "cursor", "message": "unknown"}]
+        ) from None
+
+
+async def show_run(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """GET /api/runs/<id>"""
+    return JsonResponse((await find_run(request, pk)).snapshot())
+
+
+async def find_run(request: HttpRequest, pk: UUID, *, write: bool = False) -> OperationRun:
+    """Return the caller's run; staff who may view runs may read any. Raises Problem 404."""
+    owner = await request_owner(request)
+    user = await request.auser()
+
+    def find() -> OperationRun | None:
+        run: OperationRun | None = OperationRun.objects.for_owner(owner).filter(pk=pk).first()
+        if run is None and not write and user.is_staff and user.has_perm("progress.view_operationrun"):
+            run = OperationRun.objects.filter(pk=pk).first()
+        return run
+
+    run = await in_database(find)
+    if run is None:
+        raise not_found()
+    return run
+
+
+async def run_events(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """GET /api/runs/<id>/events"""
+    run = await find_run(request, pk)
+    if _wants_json(request):
+        return await _events_json(request, run)
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise Problem(403, "Streams are not served to pages of other sites.", code="not_allowed")
+    given = request.headers.get("Last-Event-ID") or request.GET.get("after")
+    after = _position(given)
+    if after is not None and after == run.last_seq and not run.is_active:
+        return HttpResponse(status=204, headers=STREAM_HEADERS)
+    return await stream_response(request, run, after)
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    accept = request.headers.get("Accept", "")
+    return "application/json" in accept and "text/event-stream" not in accept
+
+
+def _position(given: str | None) -> int | None:
+    """The number after which to read; None for what no log can have given out."""
+    if not given:
+        return 0
+    return int(given) if re.fullmatch(r"[0-9]{1,9}", given) else None
+
+
+async def _events_json(request: HttpRequest, run: OperationRun) -> HttpResponse:
+    after = _position(request.GET.get("after"))
+    if after is None:
+        raise Problem(
+            422, "after: give the number of an event.", errors=[{"field": "after", "message": "not a number"}]
+        )
+    events = await in_database(read_events, run.pk, after, EVENTS_PAGE)
+    more = f'"{request.path}?after={events[-1].seq}"' if len(events) == EVENTS_PAGE else "null"
+    # The stored JSON as it is: each event's own object, with its id and time put in front.
+    items = ",".join(f'{{"id":{event.seq},"at":{event.at},{event.payload[1:]}' for event in events)
+    return HttpResponse(f'{{"items":[{items}],"next":{more}}}', content_type="application/json")
+
+
+async def stream_response(request: HttpRequest, run: OperationRun, after: int | None) -> StreamingHttpResponse:
+    """Answer with the SSE stream of `run` above `after`; a position that the log cannot serve gets a resync event first."""
+    first = None
+    oldest = await in_database(_oldest, run)
+    if after is None or after > run.last_seq or after < oldest - 1:
+        after = oldest - 1
+        first = _resync(run, after)
+    await _release()
+    stream = frames(run.pk, after, first)
+    if run.on_disconnect == "cancel":
+        stream = _cancel_after(stream, run)
+    headers = {**STREAM_HEADERS, "X-Run-Id": str(run.pk), "Location": reverse("progress:run", args=[run.pk])}
+    return StreamingHttpResponse(stream, content_type="text/event-stream; charset=utf-8", headers=headers)
+
+
+def _oldest(run: OperationRun) -> int:
+    """The number of the oldest event that the log still has; one after the last where all are pruned."""
+    first = OperationEvent.objects.filter(run=run).order_by("seq").values_list("seq", flat=True).first()
+    return first if first is not None else run.last_seq + 1
+
+
+def _resync(run: OperationRun, position: int) -> ProgressEvent:
+    """Say that the reader must forget what it has: here is where the run stands, and what the log still has follows."""
+    metadata = {
+        "runId": str(run.pk),
+        "attempt": run.attempt,
+        "status": run.status,
+        "resync": True,
+        "oldest": position + 1,
+        "lastSeq": run.last_seq,
+    }
+    data = {
+        "operation": run.operation,
+        "percentage": run.percentage,
+        "message": run.message,
+        "currentState": run.current_state,
+        "metadata": metadata,
+    }
+    return ProgressEvent("progress", data, seq=position)
+
+
+async def _cancel_after(stream: Any, run: OperationRun) -> Any:
+    """Yield from `stream`; when its reader leaves and none comes back in time, cancel the run."""
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        await stream.aclose()
+        task = asyncio.get_running_loop().create_task(_cancel_unread(run))
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
+
+async def _cancel_unread(run: OperationRun) -> None:
+    await asyncio.sleep(setting("DISCONNECT_GRACE"))
+    if log.readers(run.pk) == 0:
+        await runs.cancel(run)
+        await _release()
+
+
+async def _release() -> None:
+    """Give the request's database connection back: what follows waits, and would hold it for as long."""
+    await sync_to_async(connections.close_all)()
+
+
+async def cancel_run(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """POST /api/runs/<id>/cancel"""
+    run = await find_run(request, pk, write=True)
+    was_active = run.is_active
+    run = await runs.cancel(run)
+    status = "The run is ending." if run.is_active else f"The run is {run.status}."
+    detail = status if was_active else f"The run had ended already: {run.status}."
+    return JsonResponse({**run.snapshot(), "detail": detail}, status=202 if was_active else 200)
+
+
+async def retry_run(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """POST /api/runs/<id>/retry"""
+    run = await find_run(request, pk, write=True)
+    owner = await allowed_owner(request, get_operation(run.operation).permission)
+    try:
+        again = await runs.retry(run, owner=owner)
+    except runs.NotRetryable as error:
+        raise Problem(409, str(error)) from None
+    except ValidationError as error:
+        raise invalid(error, "params") from None
+    return await answer(request, again)
+
+
+async def list_operations(request: HttpRequest) -> HttpResponseBase:
+    """GET /api/operations"""
+    items = [
+        {
+            "name": name,
+            "description": (cls.__doc__ or "").strip(),
+            "params": cls.model_json_schema(),
+            "states": {state: declared.percentage for state, declared in cls.declared_states().items()},
+        }
+        for name, cls in sorted(registry.items())
+    ]
+    return JsonResponse({"items": items, "next": None})
+
+
+runs_endpoint = endpoint(GET=list_runs, POST=start_run)
+run_endpoint = endpoint(GET=show_run)
+events_endpoint = endpoint(GET=run_events)
+cancel_endpoint = endpoint(POST=cancel_run)
+retry_endpoint = endpoint(POST=retry_run)
+operations_endpoint = endpoint(GET=list_operations)

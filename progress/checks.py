@@ -1,0 +1,69 @@
+"""System checks: settings that do not fit together are said at start-up, not when they hurt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import connection
+
+from .conf import DEFAULTS, setting
+
+
+@register()
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """PROGRESS holds only known keys, numbers where numbers are due, and limits that agree with each other."""
+    given = getattr(settings, "PROGRESS", {})
+    if not isinstance(given, dict):
+        return [Error('PROGRESS must be a dict, such as {"HEARTBEAT": 15}.', id="progress.E001")]
+    known = ", ".join(sorted(DEFAULTS))
+    found: list[CheckMessage] = [
+        Error(f"PROGRESS has no setting {key!r}.", hint=f"There are: {known}.", id="progress.E002")
+        for key in given
+        if key not in DEFAULTS
+    ]
+    for key, default in DEFAULTS.items():
+        value = given.get(key, default)
+        if isinstance(default, bool):
+            if not isinstance(value, bool):
+                found.append(Error(f"PROGRESS[{key!r}] must be True or False.", id="progress.E003"))
+        elif isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            found.append(Error(f"PROGRESS[{key!r}] must be a number above 0.", id="progress.E003"))
+    if not found and setting("LEASE_RENEW") * 2 > setting("LEASE"):
+        found.append(
+            Error(
+                "PROGRESS['LEASE'] must be at least twice 'LEASE_RENEW', or one late renewal loses the run.",
+                id="progress.E004",
+            )
+        )
+    return found
+
+
+@register()
+def check_server(**kwargs: Any) -> list[CheckMessage]:
+    """Streams need ASGI: under WSGI Django collects the whole stream before it sends anything."""
+    if getattr(settings, "ASGI_APPLICATION", None):
+        return []
+    return [
+        Warning(
+            "Progress streams need an ASGI server; ASGI_APPLICATION is not set.",
+            hint="Serve the site with daphne or uvicorn.",
+            id="progress.W001",
+        )
+    ]
+
+
+@register()
+def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
+    """On SQLite a transaction must take its write lock when it begins."""
+    if connection.vendor != "sqlite" or connection.settings_dict["OPTIONS"].get("transaction_mode") == "IMMEDIATE":
+        return []
+    hint = 'Set OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}.'
+    return [
+        Warning(
+            'On SQLite without IMMEDIATE transactions, events can be refused with "database is locked".',
+            hint=hint,
+            id="progress.W002",
+        )
+    ]

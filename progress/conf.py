@@ -1,0 +1,33 @@
+"""Limits and timeouts, from `settings.PROGRESS` over the defaults below."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+DEFAULTS: dict[str, Any] = {
+    "ALLOW_ANONYMOUS": False,  # visitors who are not signed in may start runs; their session owns them
+    "HEARTBEAT": 15.0,  # seconds of silence before a stream sends a comment
+    "STREAM_MAX_AGE": 600.0,  # seconds, +-20 %, before a stream ends cleanly and its reader reconnects
+    "SUBSCRIBER_BATCHES": 256,  # waiting in one reader's queue; beyond that it reads from the log again
+    "POLL": 1.0,  # seconds between looks at the log of a run that executes in another process
+    "EVENT_BYTES": 32 * 1024,
+    "RUN_EVENTS": 20_000,
+    "RUN_BYTES": 16 * 1024 * 1024,
+    "BODY_BYTES": 64 * 1024,  # of a JSON request
+    "QUEUE_TIMEOUT": 60.0,  # seconds a run may wait to be started
+    "IDLE_TIMEOUT": 120.0,  # seconds without a report
+    "TOTAL_TIMEOUT": 600.0,  # seconds of execution
+    "CANCEL_GRACE": 5.0,  # seconds a body gets to end by itself after a cancel
+    "DISCONNECT_GRACE": 10.0,  # seconds without a reader before `on_disconnect: "cancel"` takes effect
+    "LEASE": 20.0,
+    "LEASE_RENEW": 5.0,
+    "SWEEP": 5.0,  # seconds between looks for runs whose worker is gone
+    "SYNC_THREADS": 32,  # sync operations that execute at once in a process
+}
+
+
+def setting(name: str) -> Any:
+    """Return PROGRESS[name], or its default. Raises KeyError for a name that does not exist."""
+    return getattr(settings, "PROGRESS", {}).get(name, DEFAULTS[name])

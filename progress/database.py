@@ -1,0 +1,43 @@
+"""The few threads through which `progress` reads and writes, so that streams and runs never pin a connection each."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from django.db import close_old_connections, connections
+
+THREADS = 4
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="progress-database")
+
+
+def _call[T](function: Callable[..., T], args: tuple[object, ...]) -> T:
+    close_old_connections()
+    try:
+        return function(*args)
+    finally:
+        close_old_connections()
+
+
+async def in_database[T](function: Callable[..., T], *args: object) -> T:
+    """Call `function`, which uses the ORM, in one of the shared threads."""
+    return await asyncio.get_running_loop().run_in_executor(_pool(), _call, function, args)
+
+
+def close_connections() -> None:
+    """Close the connections of all shared threads; tests need it before they drop a database."""
+    barrier = threading.Barrier(THREADS)
+
+    def close() -> None:
+        connections.close_all()
+        barrier.wait(10)
+
+    for future in [_pool().submit(close) for _ in range(THREADS)]:
+        future.result()

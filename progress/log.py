@@ -1,0 +1,298 @@
+"""Where a run's events are kept and followed.
+
+The log is the truth: `append` makes events durable and only then shows them, `subscribe` yields every event after a position,
+once and in order, whether the run is to come, under way or over. One writer thread per process commits all that was reported
+since its last commit, across runs: an idle run is written through at once, a busy process batches itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+
+from .conf import setting
+from .database import in_database
+from .events import EventType, ProgressEvent
+from .exceptions import LeaseLost, ProgressError
+from .models import ACTIVE, OperationEvent, OperationRun
+
+logger = logging.getLogger("progress")
+PAGE = 500  # events read at once
+LINGER = 2.0  # seconds the writer thread waits for more before it ends and closes its connection
+RETRY_FOR = 60.0  # seconds a failing commit is tried again
+
+
+class CancelWins(ProgressError):
+    """The run cannot complete: a cancel was committed first."""
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """The right to write to one run's log, and the position reached. A newer lease for the run makes this one worthless."""
+
+    run: UUID
+    token: str
+    attempt: int
+    seq: int
+    operation: str
+    lost: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Append:
+    lease: Lease
+    events: list[ProgressEvent]
+    ending: dict[str, Any] | None = None  # the run's last columns, with its terminal event
+    done: Future[None] = field(default_factory=Future)
+
+
+class Subscription:
+    """One reader's own queue of batches, fed by the writer; when it is full, the reader goes back to reading rows."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.queue: asyncio.Queue[list[ProgressEvent]] = asyncio.Queue(setting("SUBSCRIBER_BATCHES"))
+
+    def feed(self, events: list[ProgressEvent]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._put, events)
+        except RuntimeError:  # its loop was closed under it: nobody reads any more
+            logger.debug("a reader's loop is closed")
+
+    def _put(self, events: list[ProgressEvent]) -> None:
+        if self.queue.full():
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            events = []
+        self.queue.put_nowait(events)
+
+
+class EventLog:
+    """The log of all runs, as this process writes and reads it."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._waiting: list[_Append] = []
+        self._thread: threading.Thread | None = None
+        self._subscriptions: dict[UUID, set[Subscription]] = defaultdict(set)
+        self._local: set[UUID] = set()  # runs whose events are written here, so that readers need not look for them
+
+    # Writing
+
+    def append(
+        self, lease: Lease, events: list[ProgressEvent], *, ending: dict[str, Any] | None = None
+    ) -> Future[None]:
+        """Store `events`, from any thread. The future ends once they are durable, or raises LeaseLost or CancelWins.
+
+        With `ending` (columns of the run) they are the run's last ones; both are committed together.
+        """
+        item = _Append(lease, events, ending)
+        with self._condition:
+            self._waiting.append(item)
+            self._local.add(lease.run)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._write, name="progress-writer", daemon=True)
+                self._thread.start()
+            self._condition.notify()
+        return item.done
+
+    def _write(self) -> None:
+        while batch := self._next_batch():
+            by_lease: dict[Lease, list[_Append]] = defaultdict(list)
+            for item in batch:
+                by_lease[item.lease].append(item)
+            self._commit(by_lease)
+        connections.close_all()
+
+    def _next_batch(self) -> list[_Append]:
+        with self._condition:
+            self._condition.wait_for(lambda: self._waiting, LINGER)
+            batch, self._waiting = self._waiting, []
+            if not batch:
+                self._thread = None
+            return batch
+
+    def _commit(self, by_lease: dict[Lease, list[_Append]]) -> None:
+        deadline = time.monotonic() + RETRY_FOR
+        pause, tried = 0.05, False
+        while True:
+            try:
+                # A commit may have succeeded although its answer was lost with the connection.
+                errors = {} if tried and _is_stored(by_lease) else _store(by_lease)
+                break
+            except (DatabaseError, InterfaceError) as error:
+                connections.close_all()
+                if time.monotonic() > deadline:
+                    logger.exception("events could not be stored")
+                    errors = {item: error for items in by_lease.values() for item in items}
+                    break
+                time.sleep(pause)
+                tried = True
+                pause = min(pause * 2, 2.0)
+        for lease, items in by_lease.items():
+            self._settle(lease, items, errors)
+
+    def _settle(self, lease: Lease, items: list[_Append], errors: dict[_Append, Exception]) -> None:
+        stored = [event for item in items if item not in errors for event in item.events]
+        if stored:
+            lease.seq = stored[-1].seq
+            self.publish(lease.run, stored)
+        lease.lost = lease.lost or any(not isinstance(errors[item], CancelWins) for item in items if item in errors)
+        if lease.lost or (stored and stored[-1].terminal):
+            self._local.discard(lease.run)
+        for item in items:
+            if (error := errors.get(item)) is not None:
+                item.done.set_exception(error)
+            else:
+                item.done.set_result(None)
+
+    def publish(self, run: UUID, events: list[ProgressEvent]) -> None:
+        """Hand committed events to this process's readers of `run`."""
+        for subscription in list(self._subscriptions.get(run, ())):
+            subscription.feed(events)
+
+    # Reading
+
+    async def subscribe(self, run: UUID, after: int = 0) -> AsyncIterator[ProgressEvent]:
+        """Yield every event of `run` numbered above `after`, once, in order, and end after the terminal event."""
+        async for batch in self.batches(run, after):
+            for event in batch:
+                yield event
+
+    async def batches(self, run: UUID, after: int = 0) -> AsyncIterator[list[ProgressEvent]]:
+        """As `subscribe`, but yield together what is ready together."""
+        subscription = Subscription()
+        self._subscriptions[run].add(subscription)
+        try:
+            while True:
+                while events := await in_database(read_events, run, after, PAGE):
+                    after = events[-1].seq
+                    yield events
+                    if events[-1].terminal:
+                        return
+                async for events in self._live(run, after, subscription):
+                    after = events[-1].seq
+                    yield events
+                    if events[-1].terminal:
+                        return
+        finally:
+            self._subscriptions[run].discard(subscription)
+            if not self._subscriptions[run]:
+                del self._subscriptions[run]
+
+    async def _live(self, run: UUID, after: int, subscription: Subscription) -> AsyncIterator[list[ProgressEvent]]:
+        """Yield from the reader's queue while it continues at `after`; end where the rows must be looked at."""
+        while True:
+            poll = setting("POLL") if run not in self._local else 10 * setting("POLL")
+            try:
+                batch = await asyncio.wait_for(subscription.queue.get(), poll)
+            except TimeoutError:
+                return
+            fresh = [event for event in batch if event.seq > after]
+            if not batch or (fresh and fresh[0].seq != after + 1):
+                return
+            if fresh:
+                after = fresh[-1].seq
+                yield fresh
+
+    def readers(self, run: UUID) -> int:
+        """How many readers follow `run` in this process."""
+        return len(self._subscriptions.get(run, ()))
+
+    def flush(self) -> None:
+        """Wait until the writer has stored everything and ended; tests need it before they drop a database."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(RETRY_FOR + LINGER)
+
+
+def _store(by_lease: dict[Lease, list[_Append]]) -> dict[_Append, Exception]:
+    """Commit all items in one transaction and number their events; return those that were refused, and why."""
+    errors: dict[_Append, Exception] = {}
+    rows: list[tuple[Any, ...]] = []
+    with transaction.atomic():
+        for lease, items in by_lease.items():
+            seq = lease.seq
+            # What was reported before the end is stored even where the end itself is refused.
+            for group in ([i for i in items if i.ending is None], [i for i in items if i.ending is not None]):
+                events = [event for item in group for event in item.events]
+                if not events:
+                    continue
+                for number, event in enumerate(events, seq + 1):
+                    event.seq = number
+                if (error := _advance(lease, seq, events, group[0].ending)) is not None:
+                    errors.update(dict.fromkeys(group, error))
+                    continue
+                seq = events[-1].seq
+                rows += [(_pk(lease.run), event.seq, event.at, event.type, event.payload) for event in events]
+        if rows:
+            with connection.cursor() as cursor:
+                cursor.executemany(_insert_sql(), rows)
+    return errors
+
+
+def _is_stored(by_lease: dict[Lease, list[_Append]]) -> bool:
+    ends = {lease: max(event.seq for item in items for event in item.events) for lease, items in by_lease.items()}
+    return any(
+        OperationRun.objects.filter(pk=lease.run, lease_token=lease.token, last_seq=seq).exists()
+        for lease, seq in ends.items()
+        if seq > lease.seq
+    )
+
+
+def _advance(lease: Lease, seq: int, events: list[ProgressEvent], ending: dict[str, Any] | None) -> Exception | None:
+    """Move the run's row from `seq` to its state after `events`, if this lease still holds."""
+    columns = {"last_seq": events[-1].seq, **_standing(lease, events), **(ending or {})}
+    held = OperationRun.objects.filter(pk=lease.run, lease_token=lease.token, last_seq=seq, status__in=ACTIVE)
+    if ending is not None and ending["status"] == "completed":
+        held = held.filter(cancel_requested_at=None)
+    return None if held.update(**columns) else _refusal(lease, seq, ending)
+
+
+def _refusal(lease: Lease, seq: int, ending: dict[str, Any] | None) -> Exception:
+    now = OperationRun.objects.filter(pk=lease.run, lease_token=lease.token).values_list("last_seq", "status").first()
+    if ending is not None and now is not None and now[0] == seq and now[1] in ACTIVE:
+        return CancelWins("A cancel was committed before the run completed.")
+    return LeaseLost(f"Run {lease.run} has another writer, or has ended: attempt {lease.attempt} may not write to it.")
+
+
+def _standing(lease: Lease, events: list[ProgressEvent]) -> dict[str, Any]:
+    """The columns that follow the newest progress event of the run's own operation."""
+    for event in reversed(events):
+        if event.type == "progress" and (data := event.data)["operation"] == lease.operation:
+            return {"percentage": data["percentage"], "current_state": data["currentState"], "message": data["message"]}
+    return {}
+
+
+def _pk(run: UUID) -> Any:
+    return OperationEvent._meta.get_field("run").get_db_prep_value(run, connection)
+
+
+def _insert_sql() -> str:
+    # executemany costs a tenth of bulk_create per row, and this is the one hot path to the database.
+    quote = connection.ops.quote_name
+    names = ("run_id", "seq", "at", "type", "payload")
+    return f"INSERT INTO {quote(OperationEvent._meta.db_table)} ({', '.join(map(quote, names))}) VALUES (%s, %s, %s, %s, %s)"  # noqa: S608
+
+
+def read_events(run: UUID, after: int, limit: int) -> list[ProgressEvent]:
+    """Return at most `limit` stored events above `after`, in order."""
+    rows = (
+        OperationEvent.objects.filter(run=run, seq__gt=after)
+        .order_by("seq")
+        .values_list("seq", "at", "type", "payload")[:limit]
+    )
+    return [ProgressEvent(cast(EventType, type), payload=payload, at=at, seq=seq) for seq, at, type, payload in rows]
+
+
+log = EventLog()

@@ -1,0 +1,59 @@
+"""Sign in by API token."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import async_only_middleware
+
+from .database import in_database
+from .models import ApiToken
+from .problems import Problem
+
+
+@async_only_middleware
+def token_middleware(
+    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
+) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
+    """Let `Authorization: Bearer <token>` stand for the token's user; put it after AuthenticationMiddleware.
+
+    CSRF guards against a browser that sends its cookies unasked. A request that carries a token, or no cookie at all, has
+    nothing to be abused, so it needs no CSRF token; one with a cookie and without a bearer token still does.
+    """
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.casefold() == "bearer":
+            token = await in_database(_find, given.strip())
+            if token is None:
+                return Problem(
+                    401, "This API token is not valid.", code="not_allowed", headers={"WWW-Authenticate": "Bearer"}
+                ).response()
+            _sign_in(request, token)
+        elif (
+            not request.COOKIES
+            and request.content_type == "application/json"
+            and request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
+        ):
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+        return await get_response(request)
+
+    return middleware
+
+
+def _find(given: str) -> ApiToken | None:
+    return (
+        ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(given), user__is_active=True).first()
+    )
+
+
+def _sign_in(request: HttpRequest, token: ApiToken) -> None:
+    async def auser() -> Any:
+        return token.user
+
+    request.user = token.user
+    request.auser = auser
+    request.token = token  # type: ignore[attr-defined]
+    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]

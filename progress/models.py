@@ -1,0 +1,155 @@
+"""A run, its log, and the tokens that programs sign in with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import uuid
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.urls import NoReverseMatch, reverse
+
+from .owners import Owned
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE = (Status.QUEUED, Status.RUNNING)
+
+
+class OperationRun(Owned):
+    """One execution of an operation. The row says where it stands; its log says how it came there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    operation = models.CharField(max_length=100, db_index=True)
+    params = models.JSONField(default=dict)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED, db_index=True)
+    attempt = models.PositiveIntegerField(default=0)
+    percentage = models.FloatField(null=True, blank=True, default=0.0)
+    current_state = models.CharField(max_length=100, default="queued")
+    message = models.TextField(blank=True)
+    result = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    retry_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    on_disconnect = models.CharField(
+        max_length=10, default="continue", choices=[("continue", "continue"), ("cancel", "cancel")]
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    last_seq = models.PositiveIntegerField(default=0)
+    # Who may write to the log: whoever holds the token. A new token fences off every writer before it.
+    lease_token = models.CharField(max_length=32, blank=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    worker = models.CharField(max_length=200, blank=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-created_at"]),
+            models.Index(fields=["visitor", "-created_at"]),
+            models.Index(fields=["status", "lease_expires_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.id}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    def links(self) -> dict[str, str]:
+        links = {name: reverse(f"progress:run-{name}", args=[self.pk]) for name in ("events", "cancel", "retry")}
+        return {"self": reverse("progress:run", args=[self.pk]), **links, "page": self.get_absolute_url()}
+
+    def get_absolute_url(self) -> str:
+        """The site's page of this run, if it has one by the name `run-page`; else the run in the API."""
+        try:
+            return reverse("run-page", args=[self.pk])
+        except NoReverseMatch:
+            return reverse("progress:run", args=[self.pk])
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the run as clients see it."""
+        return {
+            "id": str(self.pk),
+            "operation": self.operation,
+            "status": self.status,
+            "percentage": self.percentage,
+            "currentState": self.current_state,
+            "message": self.message,
+            "attempt": self.attempt,
+            "created_at": self.created_at,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "last_seq": self.last_seq,
+            "result": self.result,
+            "error": self.error,
+            "retry_of": str(self.retry_of_id) if self.retry_of_id else None,
+            "links": self.links(),
+        }
+
+
+class OperationEvent(models.Model):
+    """One event of a run's log. `payload` is its JSON exactly as readers get it, so it is text: no database may reorder it."""
+
+    pk = models.CompositePrimaryKey("run_id", "seq")
+    run = models.ForeignKey(OperationRun, models.CASCADE, related_name="events", db_index=False)
+    seq = models.PositiveIntegerField()
+    at = models.BigIntegerField(help_text="milliseconds since the epoch, UTC")
+    type = models.CharField(max_length=8)
+    payload = models.TextField()
+
+    class Meta:
+        ordering: ClassVar = ["run", "seq"]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = json.loads(self.payload)["data"]
+        return data
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromtimestamp(self.at / 1000, UTC)
+
+
+class ApiToken(models.Model):
+    """Lets a program act as its user. Only a digest is kept: the token itself is shown once, when it is made."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def issue(cls, user: Any, name: str) -> str:
+        """Make a token for `user` and return it; it cannot be read again."""
+        token = cls.new()
+        cls.objects.create(user=user, name=name, digest=cls.digest_of(token))
+        return token
+
+    @staticmethod
+    def new() -> str:
+        return secrets.token_urlsafe(32)
+
+    @staticmethod
+    def digest_of(token: str) -> str:
+        # A plain hash suffices: the token has 256 random bits, so there is no dictionary to try.
+        return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,150 @@
+"""Errors of the HTTP API as `application/problem+json` (RFC 9457), and the decorator that makes views answer them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views.csrf import csrf_failure as django_csrf_failure
+from pydantic import BaseModel, ValidationError
+
+from .conf import setting
+from .exceptions import UnknownOperation
+
+logger = logging.getLogger("progress")
+MAX_DEPTH = 32
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+
+
+class Problem(Exception):
+    """Answer the request with an error. `errors` names each wrong field: [{"field": "params.seconds", "message": "…"}]."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str = "invalid_request",
+        errors: list[dict[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.code, self.errors, self.headers = status, detail, code, errors, headers
+
+    def response(self) -> HttpResponse:
+        title = HTTPStatus(self.status).phrase
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return JsonResponse(
+            body, status=self.status, content_type="application/problem+json", headers=dict(self.headers or {})
+        )
+
+
+def invalid(error: ValidationError, prefix: str = "") -> Problem:
+    """Name each field that pydantic refused, in words, without repeating the value."""
+    errors = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        field = ".".join([*filter(None, [prefix]), *map(str, item["loc"])])
+        message = "There is no such field." if item["type"] == "extra_forbidden" else item["msg"]
+        errors.append({"field": field, "message": message})
+    detail = "; ".join(f"{item['field'] or 'body'}: {item['message']}" for item in errors[:5])
+    return Problem(422, detail, errors=errors)
+
+
+def endpoint(**handlers: View) -> View:
+    """Make one async view from a handler per method, such as endpoint(GET=…, POST=…); every error is answered as a problem."""
+
+    async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        handler = handlers.get("GET" if request.method == "HEAD" else request.method or "")
+        if handler is None:
+            allowed = ", ".join(sorted(handlers))
+            return Problem(
+                405, f"{request.method} is not possible here; use {allowed}.", headers={"Allow": allowed}
+            ).response()
+        try:
+            return await handler(request, *args, **kwargs)
+        except Problem as problem:
+            return problem.response()
+        except UnknownOperation as error:
+            return Problem(422, str(error), errors=[{"field": "operation", "message": str(error)}]).response()
+        except ValidationError as error:
+            return invalid(error).response()
+        except Http404:
+            return not_found().response()
+        except PermissionDenied as error:
+            return Problem(403, str(error) or "You may not do this.", code="not_allowed").response()
+        except Exception:
+            error_id = uuid.uuid4().hex[:12]
+            logger.exception("error %s in %s %s", error_id, request.method, request.path)
+            return Problem(
+                500, f"Something went wrong on the server. It was logged as {error_id}.", code="internal"
+            ).response()
+
+    return functools.wraps(next(iter(handlers.values())))(view)
+
+
+def not_found() -> Problem:
+    """What is missing and what belongs to somebody else look the same."""
+    return Problem(404, "There is nothing here, or nothing that you may see.", code="not_allowed")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Set CSRF_FAILURE_VIEW to this: programs get a problem, browsers Django's page."""
+    if "text/html" in request.headers.get("Accept", ""):
+        return django_csrf_failure(request, reason)
+    detail = (
+        "A request with cookies needs the header X-CSRFToken; a program does better with Authorization: Bearer <token>."
+    )
+    return Problem(403, detail, code="not_allowed").response()
+
+
+async def no_such_endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """Answer any other address below the API."""
+    return Problem(404, f"The API has no address {request.path}.").response()
+
+
+def read_body[M: BaseModel](request: HttpRequest, model: type[M]) -> M:
+    """Return the JSON body as a `model`, strictly. Raises Problem 400, 413, 415 or 422."""
+    if request.content_type != "application/json":
+        raise Problem(415, "Send the body as JSON, with the header Content-Type: application/json.")
+    limit = setting("BODY_BYTES")
+    if int(request.headers.get("Content-Length") or 0) > limit or len(request.body) > limit:
+        raise Problem(413, f"The body may hold at most {limit:,} bytes.", code="limit_exceeded")
+    try:
+        value = json.loads(request.body, parse_constant=_refuse_constant)
+        too_deep = _depth(value) > MAX_DEPTH
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, f"The body is not JSON: {error}.") from None
+    if too_deep:
+        raise Problem(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
+    if not isinstance(value, dict):
+        raise Problem(422, "The body must be a JSON object.")
+    # From JSON again, because strict mode still reads dates and the like from text there; not from the bytes, whose
+    # duplicate keys and encodings json.loads has settled.
+    try:
+        return model.model_validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _depth(value: Any) -> int:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max((_depth(child) for child in children), default=0)

@@ -1,0 +1,128 @@
+// The first page: asks, follows the run and shows what came of it. The run is in the URL, so a reload carries on.
+
+import { csrfToken } from "../progress/operation-progress.js";
+import { make } from "../progress/run-view.js";
+import { follow } from "./page.js";
+
+const form = document.getElementById("ask");
+const message = document.getElementById("message");
+const problem = document.getElementById("ask-error");
+const send = form.querySelector("[type=submit]");
+const limit = Number(form.dataset.limit);
+const article = document.getElementById("run");
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask(message.value.trim());
+});
+message.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  form.requestSubmit();
+});
+message.addEventListener("input", () => {
+  fit();
+  complain(tooLong(message.value));
+});
+document.addEventListener("click", (event) => {
+  const choice = event.target.closest("[data-ask]");
+  if (!choice || event.metaKey || event.ctrlKey) return;
+  event.preventDefault();
+  message.value = choice.dataset.ask;
+  fit();
+  ask(choice.dataset.ask);
+});
+window.addEventListener("popstate", () => location.reload());
+
+if (!article.hidden) follow(article);
+fit();
+
+function tooLong(text) {
+  const excess = [...text].length - limit;
+  return excess > 0 ? `That is ${excess.toLocaleString("en")} characters more than the ${limit.toLocaleString("en")} that a question may have.` : "";
+}
+
+function complain(text) {
+  problem.textContent = text;
+  message.setAttribute("aria-invalid", text ? "true" : "false");
+}
+
+function fit() {
+  message.style.height = "auto";
+  message.style.height = `${Math.min(message.scrollHeight + 2, 320)}px`;
+}
+
+async function ask(question) {
+  const refused = question ? tooLong(question) : "Write a question first.";
+  complain(refused);
+  if (refused || send.disabled) return refused && message.focus();
+  send.disabled = true;
+  try {
+    const run = await start({ message: question, ...sourceField() });
+    history.pushState(null, "", `/?run=${run.id}`);
+    show(run, question);
+  } catch (error) {
+    complain(error.message);
+  } finally {
+    send.disabled = false;
+  }
+}
+
+function sourceField() {
+  const source = form.elements.source?.value;
+  return source ? { source } : {};
+}
+
+// The key lets a request be sent again after a broken connection without asking twice.
+async function start(body, key = String(crypto.randomUUID?.() ?? Math.random()), tries = 2) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json", Prefer: "respond-async", "X-CSRFToken": csrfToken(), "Idempotency-Key": key };
+  let response;
+  try {
+    response = await fetch(form.dataset.chat, { method: "POST", headers, body: JSON.stringify(body) });
+  } catch {
+    if (tries > 1) return start(body, key, tries - 1);
+    throw new Error("The server cannot be reached. Your question is still here: send it again in a moment.");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  throw new Error(await explain(response, answer));
+}
+
+function explain(response, { detail, title }) {
+  const wait = Number(response.headers.get("Retry-After"));
+  if (response.status === 429) return `${detail || "That is too many questions at once."}${wait ? ` Try again in ${wait} s.` : ""}`;
+  if (response.status === 403 && !detail) return "This page was open for too long. Reload it and ask again.";
+  return detail || title || `The server answered ${response.status}. Try again in a moment.`;
+}
+
+function show(run, question) {
+  document.title = `${question} · agentsite`;
+  document.getElementById("run-question").textContent = question;
+  document.getElementById("run-link").href = `/runs/${run.id}/`;
+  document.getElementById("starters")?.removeAttribute("open");
+  article.querySelector(".outcome").replaceChildren();
+  article.dataset.run = run.id;
+  const bar = make("operation-progress", "", { src: run.links?.events ?? run.events_url, states: article.dataset.states || "{}", label: "Answering", text: "off" });
+  document.getElementById("run-bar").replaceChildren(bar);
+  article.hidden = false;
+  remember(run, question);
+  follow(article);
+}
+
+function remember(run, question) {
+  const list = document.getElementById("history");
+  document.getElementById("history-empty").hidden = true;
+  list.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  const link = make("a", "", { href: `/?run=${run.id}`, "aria-current": "true" });
+  link.append(make("span", "history-question", {}, question), make("span", "history-meta status status-running", {}, "running"));
+  const entry = make("li");
+  entry.append(link);
+  list.prepend(entry);
+  article.addEventListener("run-ended", ({ detail }) => {
+    if (detail.run !== run.id) return;
+    const status = link.querySelector(".status");
+    status.className = `history-meta status status-${detail.status}`;
+    status.textContent = detail.status;
+  });
+}
+

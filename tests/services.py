@@ -1,0 +1,143 @@
+"""Servers that tests need, started from what is installed, on 127.0.0.1, and ended by their process id."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class NotInstalled(Exception):
+    """What a test needs is not on this machine."""
+
+
+def program(*names: str) -> str:
+    """Find the first of the programs, also where Debian keeps PostgreSQL's; raise NotInstalled without one."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
+    for name in names:
+        if found := shutil.which(name, path=path):
+            return found
+    raise NotInstalled(f"{names[0]} is not installed")
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """Run a PostgreSQL of its own and give its URL."""
+    initdb, postgres = program("initdb"), program("postgres")
+    account = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    port = free_port()
+    with _folder() as folder:
+        if account:
+            shutil.chown(folder, "postgres", "postgres")
+        data = folder / "data"
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+        subprocess.run([initdb, "-D", data, "-U", "tests", "--auth=trust", "--no-sync"], check=True, **quiet, **account)
+        options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        process = subprocess.Popen([postgres, "-D", data, *options], **quiet, **account)
+        with _ended(process, signal.SIGINT):  # for PostgreSQL a fast shutdown, which waits for no client
+            url = f"postgres://tests@127.0.0.1:{port}/postgres"
+            _wait_until(lambda: _accepts(url), process)
+            yield url
+
+
+@contextmanager
+def redis_server() -> Iterator[str]:
+    """Run a Redis that keeps nothing and give its URL."""
+    redis, port = program("redis-server"), free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with _folder() as folder:
+        process = subprocess.Popen([redis, *options], cwd=folder, stdout=subprocess.DEVNULL)
+        with _ended(process, signal.SIGTERM):
+            _wait_until(lambda: _listens(port), process)
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def site_server(database_url: str, **environment: str) -> Iterator[str]:
+    """Run the site as `make run` does, on a free port and a database of its own, and give its address."""
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "DJANGO_SETTINGS_MODULE": "agentsite.settings",
+            "DATABASE_URL": database_url,
+            "PORT": "0",
+            "ALLOW_ANONYMOUS": "on",
+        }
+        | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with _ended(process, signal.SIGINT):
+        assert process.stdout
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Ready on "):
+                yield line.split()[2]
+                return
+        raise RuntimeError("The site did not start:\n" + "".join(lines))
+
+
+def free_port() -> int:
+    """Find a port of 127.0.0.1 that nothing listens on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    # Not pytest's tmp_path, which only its owner may enter: PostgreSQL runs as somebody else.
+    folder = Path(tempfile.mkdtemp(prefix="agentsite-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen, number: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.send_signal(number)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 30
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args[0]} did not start")
+        time.sleep(0.05)
+
+
+def _accepts(url: str) -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _listens(port: int) -> bool:
+    with closing(socket.socket()) as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,98 @@
+"""What the documents say about the code is compared with the code."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from progress.conf import DEFAULTS
+from progress.exceptions import CODES
+from tests.services import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+by_name = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    section = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in section.splitlines()
+        if line.startswith("| ")
+    ]
+    return [[cell.strip("`| ") for cell in row] for row in rows[1:]]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@by_name
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]*(?:#[^)\s]*)?)\)", page.read_text()):
+        name, _, anchor = target.partition("#")
+        if "://" in name:
+            continue
+        linked = (page.parent / name).resolve() if name else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@by_name
+def test_python_examples_are_python(page):
+    for block in blocks(page.read_text(), "python"):
+        ast.parse(block)
+
+
+@by_name
+def test_commands_exist(page):
+    text = page.read_text()
+    assert set(re.findall(r"manage\.py (\w+)", text)) <= set(get_commands())
+    targets = set(re.findall(r"^(\w+):", read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make (\w+)", text, re.MULTILINE)) <= targets
+
+
+@by_name
+def test_says_nothing_about_the_machine_it_was_written_on(page):
+    assert not re.search(r"\.\./shared|/work\b|/root\b|/tmp\b", page.read_text())
+
+
+def test_every_page_is_linked_from_the_readme():
+    assert set(re.findall(r"docs/\w+\.md", read("README.md"))) == {f"docs/{page.name}" for page in PAGES[2:]}
+
+
+def test_the_newest_change_has_the_version_of_the_package():
+    version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
+    assert re.findall(r"^## \[(\d.*)\] - \d{4}-\d\d-\d\d$", read("CHANGELOG.md"), re.MULTILINE)[0] == version
+
+
+def test_every_variable_of_the_environment_is_described():
+    code = "".join(path.read_text() for path in (ROOT / "agentsite").rglob("*.py"))
+    used = set(re.findall(r"\benv(?:\.\w+)?\(\s*\"(\w+)\"", code))
+    assert "DATABASE_URL" in used
+    assert sorted(row[0] for row in table(read("docs/settings.md"), "Environment")) == sorted(used)
+
+
+def test_every_key_of_progress_is_described_with_its_default():
+    described = {
+        key: default.replace(",", "") for key, default, _meaning in table(read("docs/settings.md"), "PROGRESS")
+    }
+    assert described == {
+        key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in DEFAULTS.items()
+    }
+
+
+def test_every_error_code_is_described():
+    assert tuple(row[0] for row in table(read("docs/events.md"), "Errors")) == CODES
