@@ -44,7 +44,12 @@ def context(description: dict[str, Any]) -> dict[str, Any]:
     """Return what `api_docs.html` shows."""
     calls = [_call(path, method, call) for path, item in description["paths"].items() for method, call in item.items()]
     schemas = [_schema(name, schema) for name, schema in description["components"]["schemas"].items()]
-    return {"info": description["info"], "calls": calls, "schemas": schemas}
+    return {
+        "info": description["info"],
+        "calls": calls,
+        "schemas": schemas,
+        "names": {schema.name for schema in schemas},
+    }
 
 
 def _call(path: str, method: str, call: dict[str, Any]) -> Call:
@@ -69,7 +74,7 @@ def _call(path: str, method: str, call: dict[str, Any]) -> Call:
 def _content(media: str, value: dict[str, Any]) -> str:
     if "itemSchema" in value:
         return f"{media} of {kind(value['itemSchema']['properties']['data']['contentSchema'])}"
-    return kind(value["schema"]) if media == "application/json" and "schema" in value else media
+    return kind(value["schema"]) if media.endswith("json") else media
 
 
 def _schema(name: str, schema: dict[str, Any]) -> Schema:

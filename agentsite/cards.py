@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from charts.figures import cell_text
 from charts.models import Chart
+from charts.plan import Grain
+from charts.query import OutputColumn
 from progress.models import OperationEvent, OperationRun, Status
 from progress.owners import Owner
 
@@ -25,16 +28,16 @@ OUTCOMES = {
 def chart_card(chart: Chart) -> dict[str, Any]:
     """Return the API's JSON of `chart` with its rows and checks laid out for reading."""
     document = chart.as_json()
-    columns = [{"label": column["label"], "numeric": column.get("kind") == "quantitative"} for column in chart.columns]
+    columns = [_column(column) for column in chart.columns]
     table = [
-        [{"text": cell_text(cell), "numeric": column["numeric"]} for cell, column in zip(row, columns, strict=False)]
-        for row in chart.rows[:SHOWN_ROWS]
+        [{"text": cell_text(cell, column), "numeric": column.kind == "quantitative"} for cell, column in pairs]
+        for pairs in (zip(row, columns, strict=True) for row in chart.rows[:SHOWN_ROWS])
     ]
     return {
         **document,
         "created_at": chart.created_at,
         "source": chart.source.title if chart.source else "a source that was deleted",
-        "columns": columns,
+        "columns": [{"label": column.label, "numeric": column.kind == "quantitative"} for column in columns],
         "table": table,
         "more_rows": max(0, len(chart.rows) - SHOWN_ROWS),
         "drawn": bool(chart.spec) and chart.chart_type != "table",
@@ -42,15 +45,9 @@ def chart_card(chart: Chart) -> dict[str, Any]:
     }
 
 
-def cell_text(cell: Any) -> str:
-    """Write a cell for the table: numbers with separators and at most two decimals."""
-    if cell is None:
-        return "–"
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, float):
-        return f"{cell:,.2f}" if abs(cell) >= 1 or cell == 0 else f"{cell:.4g}"
-    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+def _column(saved: dict[str, Any]) -> OutputColumn:
+    known = {name: saved[name] for name in ("name", "label", "part", "kind", "unit", "share") if name in saved}
+    return OutputColumn(**known, grain=Grain(saved["grain"]) if saved.get("grain") else None)
 
 
 def question_of(run: OperationRun) -> str:
@@ -72,7 +69,7 @@ def outcome_of(run: OperationRun) -> dict[str, Any] | None:
     if run.is_active:
         return None
     if run.status != Status.COMPLETED:
-        return {"error": _refusal(run.error or {})}
+        return {"advice": _advice(run.error or {})}
     result = run.result if isinstance(run.result, dict) else {}
     charts = Chart.objects.for_owner(run.owner).select_related("source").filter(pk__in=_chart_ids(result))
     return {
@@ -86,11 +83,12 @@ def _chart_ids(result: dict[str, Any]) -> list[UUID]:
     return [UUID(value) for value in ids if value]
 
 
-def _refusal(error: dict[str, Any]) -> dict[str, Any]:
+def _advice(found: dict[str, Any]) -> dict[str, list[str]]:
+    """What to ask instead, from the metadata of an error or the result of a chat that made no chart."""
     return {
-        "unknown": _texts(error.get("unknown", ())),
-        "readings": _texts(error.get("readings", ())),
-        "suggestions": _texts(error.get("suggestions", ())),
+        "unknown": _texts(found.get("unknown", ())),
+        "readings": _texts(found.get("readings", ())),
+        "suggestions": _texts(found.get("suggestions", ())),
     }
 
 

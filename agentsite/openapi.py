@@ -11,7 +11,7 @@ from django.shortcuts import render
 from agentsite import __version__, api_docs
 from progress.openapi import Description
 
-PARTS = ["progress.openapi", "charts.openapi"]
+PARTS = ["agentsite.agent.openapi", "charts.openapi", "progress.openapi"]
 
 
 def describe() -> Description:
@@ -20,7 +20,7 @@ def describe() -> Description:
     schemas: Description = {}
     for name in PARTS:
         part: Any = import_module(name)
-        tag = name.partition(".")[0]
+        tag = name.split(".")[-2]
         for path, item in part.paths().items():
             paths["/api" + path] = {method: {"tags": [tag], **described} for method, described in item.items()}
         schemas |= part.schemas()

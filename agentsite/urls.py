@@ -15,6 +15,7 @@ urlpatterns = [
     path("charts/<uuid:pk>/", views.chart_page, name="chart-page"),
     path("admin/", admin.site.urls),
     path("api/", include("progress.urls")),
+    path("api/", include("charts.urls")),
     path("api/agent/", include("agentsite.agent.urls")),
     path("api/openapi.json", openapi.openapi_json),
     path("api/docs", openapi.docs_page),

@@ -6,26 +6,25 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from pydantic import ValidationError
 
-from charts.models import Chart, Source
+from charts.models import Chart, Source, ensure_sample_source
 from progress import runs
 from progress.api import allowed_owner, find_run
+from progress.conf import setting
 from progress.models import OperationRun
 from progress.operations import get_operation
 from progress.owners import Owner, request_owner
 from progress.problems import Problem
 
+from .agent.operations import MESSAGE_LIMIT
 from .cards import chart_card, history, outcome_of, question_of, timeline
 from .starters import starters_for
 from .tables import tables_of
 
-MESSAGE_LIMIT = 4_000
 CHARTS_PER_PAGE = 24
 
 
@@ -63,10 +62,7 @@ async def _start(request: HttpRequest, message: str, source: str) -> OperationRu
     if not message:
         raise Problem(422, "Write a question first.")
     if len(message) > MESSAGE_LIMIT:
-        raise Problem(
-            422,
-            f"That is {len(message) - MESSAGE_LIMIT:,} characters more than the {MESSAGE_LIMIT:,} that a question may have.",
-        )
+        raise Problem(422, f"A question may have {MESSAGE_LIMIT:,} characters; this one has {len(message):,}.")
     chat = get_operation("chat")
     try:
         operation = chat.model_validate({"message": message, **({"source": source} if source else {})})
@@ -84,6 +80,7 @@ def _home_page(
     error: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    ensure_sample_source()
     sources = list(Source.objects.visible_to(owner))
     wanted = run.params.get("source") if run else request.GET.get("source")
     source = next((each for each in sources if each.slug == wanted), sources[0] if sources else None)
@@ -96,6 +93,7 @@ def _home_page(
         "run": run,
         "question": question_of(run) if run else "",
         "outcome": outcome_of(run) if run else None,
+        "must_sign_in": not setting("ALLOW_ANONYMOUS") and not request.user.is_authenticated,
         "draft": draft,
         "error": error,
         "limit": MESSAGE_LIMIT,

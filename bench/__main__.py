@@ -21,7 +21,7 @@ def rows(database: Path) -> Iterator[tuple[str, str, str]]:
     yield reporting.event()
     with site_server(f"sqlite:///{database}") as address:
         yield from site.question(address)
-        yield site.weight(address)
+        yield from site.weight(address)
     yield door.second_run(database)
 
 

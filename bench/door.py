@@ -41,7 +41,7 @@ def once(database: Path) -> float:
     try:
         while process.poll() is None:
             try:
-                httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).raise_for_status()
+                httpx.get(f"http://127.0.0.1:{port}/", timeout=60).raise_for_status()
                 return time.perf_counter() - begun
             except httpx.TransportError:
                 time.sleep(0.01)

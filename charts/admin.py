@@ -7,7 +7,7 @@ from .models import Chart, Source
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin[Source]):
+class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("title", "slug", "kind", "is_public", "user", "created_at")
     list_filter = ("kind", "is_public")
     search_fields = ("title", "slug")
@@ -16,7 +16,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
 
 @admin.register(Chart)
-class ChartAdmin(admin.ModelAdmin[Chart]):
+class ChartAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Charts are read here, not written: they are records of what was asked and answered."""
 
     list_display = ("title", "question", "source", "user", "created_at")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .channels import CYCLIC, Channels, assign_channels, distinct, is_raw_pair, is_time, numbers, positions
+from .channels import CYCLIC, SCATTERS, Channels, assign_channels, distinct, is_raw_pair, is_time, numbers, positions
 from .figures import count_noun
 from .plan import ChartType, Grain, Plan
 from .query import Result
@@ -63,6 +63,10 @@ class Subject:
         return bool(self.channels.y) and all(self.result.columns[index].additive for index in self.channels.y)
 
     @property
+    def shared(self) -> bool:
+        return any(self.result.columns[index].share for index in self.channels.y)
+
+    @property
     def along_time(self) -> bool:
         return self.channels.x is not None and is_time(self.result.columns[self.channels.x])
 
@@ -108,18 +112,18 @@ def _fit_series(chart: ChartType, subject: Subject) -> ChartType:
     """Turn "line" into "grouping line" where there is a second grouping, and back where there is none."""
     if chart is ChartType.PIE:
         return chart
-    has_series = subject.channels.series is not None or (
-        chart in (ChartType.SCATTER, ChartType.GROUPING_SCATTER) and _scatter_series(subject)
-    )
+    if chart in SCATTERS:
+        has_series = _scatter_series(subject, wished=chart is ChartType.GROUPING_SCATTER)
+    else:
+        has_series = subject.channels.series is not None
     return (MANY_SERIES if has_series else ONE_SERIES).get(chart, chart)
 
 
-def _scatter_series(subject: Subject) -> bool:
-    """Tell whether points get colours: few groups do, names of single points do not."""
+def _scatter_series(subject: Subject, *, wished: bool) -> bool:
+    """Tell whether points get colours: few groups do, names of single points do not unless that was asked for."""
     series = assign_channels(subject.plan, subject.result, ChartType.SCATTER).series
-    return series is not None and len(distinct(subject.result, series)) <= max(
-        MAX_SERIES, len(subject.result.rows) // 3
-    )
+    groups, points = len(distinct(subject.result, series)), len(subject.result.rows)
+    return series is not None and (wished or (groups <= max(MAX_SERIES, points // 3) and groups < points))
 
 
 def _natural(subject: Subject) -> list[ChartType]:
@@ -214,6 +218,8 @@ def _area(subject: Subject) -> tuple[str, str] | None:
 def _pie(subject: Subject) -> tuple[str, str] | None:
     if subject.channels.x is None or subject.channels.series is not None or len(subject.channels.y) != 1:
         return "single", "a pie shows one number for each group of one kind"
+    if subject.plan.chart is not ChartType.PIE and not (subject.additive or subject.shared):
+        return "stack-mean", "slices must add up to a whole"
     if any(value < 0 for value in subject.values):
         return "neg-pie", f"a slice cannot be below zero, and the lowest value is {min(subject.values):,g}"
     if not sum(subject.values):

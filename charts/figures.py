@@ -12,6 +12,7 @@ CURRENCIES = {
     "€": "€", "$": "$", "£": "£", "¥": "¥", "EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥",
 }  # fmt: skip
 PERCENT = frozenset({"%", "percent"})
+BARE = frozenset({None, "", "ratio", "count"})  # units that nobody writes behind a number
 NONE, EMPTY = "(none)", "(empty)"
 
 
@@ -21,7 +22,7 @@ def figure(value: float, column: OutputColumn) -> str:
         return f"{value:.1%}".replace("%", " %")
     sign, text = ("-" if value < 0 else ""), plain(abs(value))
     unit = column.unit
-    if unit is None:
+    if unit is None or unit in BARE:
         return sign + text
     if unit in CURRENCIES:
         money = text if float(value).is_integer() or abs(value) >= 10_000 else f"{abs(value):,.2f}"
@@ -54,10 +55,18 @@ def cell_text(cell: Cell, column: OutputColumn) -> str:
     return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
 
+def label_of(column: OutputColumn) -> str:
+    """Return what people call the column; a share says that it is one."""
+    label = column.label
+    if column.share and not {"share", "percentage", "proportion"} & set(label.casefold().split()):
+        label = f"Share of {label.removeprefix('Number of ').removeprefix('number of ')}"
+    return label[:1].upper() + label[1:]
+
+
 def axis_title(column: OutputColumn) -> str:
     """Return the label with its unit, as in "Revenue (€)"; no unit is made up."""
-    label = column.label[:1].upper() + column.label[1:]
-    if column.unit is None or column.share or f"({column.unit})" in label:
+    label = label_of(column)
+    if column.unit is None or column.unit in BARE or column.share or f"({column.unit})" in label:
         return label
     return f"{label} ({CURRENCIES.get(column.unit, column.unit)})"
 

@@ -56,7 +56,7 @@ class Frame:
         labels: dict[Cell, str] = {}
         taken: set[str] = set()
         for cell in distinct(self.result, index):
-            text = self._text(index, cell)
+            text = self.text(index, cell)
             label = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "…"
             while label in taken:
                 label += " "
@@ -64,7 +64,8 @@ class Frame:
             labels[cell] = label
         return labels
 
-    def _text(self, index: int, cell: Cell) -> str:
+    def text(self, index: int, cell: Cell) -> str:
+        """Write a cell for a picture: months cut to three letters, "(none)" for NULL."""
         start = parse_period(cell) if is_time(self.column(index)) else None
         if start is not None:
             return period_label(start, self.column(index).grain, short=True)

@@ -14,6 +14,7 @@ from django.db import models
 from django.urls import NoReverseMatch, reverse
 from django.utils.text import slugify
 
+from progress.exceptions import OperationFailed
 from progress.owners import Owned, OwnedQuerySet, Owner
 
 from .sources import QueryFailed
@@ -86,6 +87,21 @@ def ensure_sample_source() -> Source:
     source: Source = Source.objects.get_or_create(slug=SAMPLE_SLUG, defaults=defaults)[0]
     if not source.path.exists():
         create_sample(source.path)
+    return source
+
+
+def find_source(slug: str | None, owner: Owner | None) -> Source:
+    """Return a source that `owner` may ask, by default the sample or the first there is.
+
+    Raises OperationFailed for a slug that names none of them.
+    """
+    if not slug or slug == SAMPLE_SLUG:
+        ensure_sample_source()
+    visible = Source.objects.visible_to(owner)
+    source: Source | None = visible.filter(slug=slug).first() if slug else visible.first()
+    if source is None:
+        known = ", ".join(visible.values_list("slug", flat=True))
+        raise OperationFailed(f"There is no source {slug!r}; there is {known or 'none'}.", code="invalid_request")
     return source
 
 

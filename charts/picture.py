@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from typing import Any, Literal
 
@@ -23,6 +24,8 @@ def draw(spec: dict[str, Any], format: Format) -> bytes:
 
 def end_with_parent() -> None:
     """Watch the parent from within the worker: its queue stays open after the parent was killed."""
+    # Ctrl-C reaches every process of the terminal; the parent ends this one, which has nothing to say about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()

@@ -120,7 +120,22 @@ class Filter(Value):
 
     of: Expression
     operator: Literal[
-        "=", "!=", "<", "<=", ">", ">=", "in", "not in", "between", "contains", "starts", "ends", "null", "not null", "none", "some"
+        "=",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "in",
+        "not in",
+        "between",
+        "contains",
+        "starts",
+        "ends",
+        "null",
+        "not null",
+        "none",
+        "some",
     ]
     values: tuple[Scalar, ...] = ()
     where: tuple[Filter, ...] = ()  # of `none` and `some`: what the related rows must be

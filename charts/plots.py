@@ -30,6 +30,8 @@ def plot_bars(frame: Frame, y: int) -> View:
         encoding["color"] = colour(frame, series)
         beside = not frame.column(y).additive
         number["stack"] = False if beside else "zero"
+        if not beside:
+            encoding["order"] = _stack_order(frame, series)
         if beside:
             encoding[f"{band}Offset"] = {
                 "field": frame.field(series),
@@ -49,6 +51,15 @@ def plot_bars(frame: Frame, y: int) -> View:
         {"mark": outline, "encoding": {amount: {**number, "field": hollow}}},
     ]
     return {**size, "encoding": encoding, "layer": layers}
+
+
+def _stack_order(frame: Frame, series: int) -> View:
+    """Add the rank of each row's series, so that stacks are built in the order of the legend."""
+    ranks = {label: rank for rank, label in enumerate(frame.ordered_labels(series))}
+    field = frame.spare(3 * len(frame.result.columns))
+    for row in frame.rows:
+        row[field] = ranks[row[frame.field(series)]]
+    return {"field": field, "type": "quantitative"}
 
 
 def plot_line(frame: Frame, y: int) -> View:

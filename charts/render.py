@@ -17,6 +17,7 @@ from typing import Any
 from progress.exceptions import OperationFailed
 
 from .picture import Format, draw, end_with_parent
+from .theme import themed
 from .vegalite import validate_spec
 
 WIDTH = 720  # pixels, where the spec says "container"
@@ -45,7 +46,7 @@ class Renderer:
             raise RenderFailed("Too many pictures are being drawn; try again in a moment.", code="unavailable")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._turns, self._render, sized(spec), format)
+            return await asyncio.get_running_loop().run_in_executor(self._turns, self._render, as_picture(spec), format)
         finally:
             self._waiting -= 1
 
@@ -85,9 +86,10 @@ class Renderer:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def sized(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return the spec with a width in pixels, as a picture has no page to fill."""
-    return {**spec, "width": WIDTH} if spec.get("width") == "container" else spec
+def as_picture(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec with a width in pixels, as a picture has no page to fill, and with a theme if it has none."""
+    sized = {**spec, "width": WIDTH} if spec.get("width") == "container" else spec
+    return sized if "config" in sized else themed(sized, dark=False)
 
 
 _renderer = Renderer()

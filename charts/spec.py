@@ -12,7 +12,7 @@ from typing import Any
 
 from .channels import numbers, positions
 from .choice import Choice
-from .figures import axis_title, cell_text, count_noun, join_words
+from .figures import axis_title, cell_text, count_noun, join_words, label_of
 from .frame import Frame
 from .phrases import filter_words, having_words
 from .plan import ChartType, Plan
@@ -80,9 +80,9 @@ def _draw(frame: Frame) -> tuple[list[dict[str, Any]], View]:
 
 def chart_title(plan: Plan, result: Result) -> str:
     """Say what a chart shows: "Revenue by month and country"; for a list of rows, the question."""
-    measures = [result.columns[index].label for index in positions(result, "measure")]
+    measures = [label_of(result.columns[index]) for index in positions(result, "measure")]
     if not measures:
-        return plan.question
+        return plan.question[:1].upper() + plan.question[1:]
     dimensions = [result.columns[index].label for index in positions(result, "dimension")]
     if not dimensions and len(measures) == 1 and len(result.rows) > 1:
         return f"How {_small(measures[0])} is spread"
@@ -152,14 +152,11 @@ def _text(lines: Sequence[str], caption: str) -> tuple[list[dict[str, Any]], Vie
 
 def _table(frame: Frame) -> tuple[list[dict[str, Any]], View]:
     """Write the first rows as text: c0 is the row, c1 the column, c2 what stands there."""
-    columns = frame.result.columns[:PICTURE_COLUMNS]
-    names = list(dict.fromkeys(axis_title(column) for column in columns))
-    names = names if len(names) == len(columns) else [f"{axis_title(column)} ({column.name})" for column in columns]
-    rows = frame.result.rows[:PICTURE_ROWS]
+    names = _heads(frame.result)
     cells: list[dict[str, Any]] = [
-        {"c0": number, "c1": name, "c2": textwrap.shorten(cell_text(cell, column), 40, placeholder="…")}
-        for number, row in enumerate(rows, 1)
-        for name, column, cell in zip(names, columns, row, strict=False)
+        {"c0": number, "c1": name, "c2": textwrap.shorten(frame.text(index, row[index]), 40, placeholder="…")}
+        for number, row in enumerate(frame.result.rows[:PICTURE_ROWS], 1)
+        for index, name in enumerate(names)
     ]
     mark = {"type": "text", "align": "left", "limit": 600 / max(len(names), 1)}
     plain = {"grid": False, "ticks": False, "domain": False, "title": None}
@@ -170,3 +167,12 @@ def _table(frame: Frame) -> tuple[list[dict[str, Any]], View]:
         "text": {"field": "c2", "type": "nominal"},
     }
     return cells, {"height": {"step": 22}, "mark": mark, "encoding": encoding}
+
+
+def _heads(result: Result) -> list[str]:
+    """Return the titles of the table's columns, numbered where two are called the same."""
+    heads: list[str] = []
+    for column in result.columns[:PICTURE_COLUMNS]:
+        name = axis_title(column)
+        heads.append(name if name not in heads else f"{name} ({sum(head.startswith(name) for head in heads) + 1})")
+    return heads

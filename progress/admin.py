@@ -6,12 +6,15 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
+from pydantic import ValidationError
 
 from . import runs
+from .exceptions import UnknownOperation
 from .models import ApiToken, OperationRun
 from .templatetags.progress import operation_progress
 
@@ -85,10 +88,10 @@ class OperationRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         for run in queryset:
             try:
                 runs.create_retry(run)
-            except runs.NotRetryable:
+            except (runs.NotRetryable, UnknownOperation, ValidationError):
                 continue
             started += 1
-        self._report(request, started, "started again", queryset.count() - started, "did not fail and was left alone")
+        self._report(request, started, "started again", queryset.count() - started, "cannot be tried again")
 
     def _report(self, request: HttpRequest, done: int, what: str, rest: int, why: str) -> None:
         if done:
@@ -111,6 +114,12 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         return False
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        # A token acts as its user: whoever may only make tokens must not become somebody else by one.
+        if not request.user.is_superuser:
+            kwargs["queryset"] = get_user_model()._default_manager.filter(pk=str(request.user.pk))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         token = ApiToken.new()

@@ -58,7 +58,7 @@ class RunFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     status: Status | None = None
-    operation: str | None = Field(default=None, max_length=100)
+    operation: str | None = Field(default=None, max_length=100, pattern=r"^\w*$")
     cursor: str | None = None
     limit: int = Field(default=PAGE, ge=1, le=200)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 from django.db import close_old_connections, connections
 
@@ -29,6 +30,19 @@ def _call[T](function: Callable[..., T], args: tuple[object, ...]) -> T:
 async def in_database[T](function: Callable[..., T], *args: object) -> T:
     """Call `function`, which uses the ORM, in one of the shared threads."""
     return await asyncio.get_running_loop().run_in_executor(_pool(), _call, function, args)
+
+
+def storable(value: Any) -> Any:
+    """Return a JSON value with U+FFFD for what not every database can hold in text: NUL and lone surrogates."""
+    if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
+        return value.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
 
 
 def close_connections() -> None:

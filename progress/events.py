@@ -25,8 +25,14 @@ def encode(value: Any) -> str:
     """Return compact ASCII JSON; NaN and infinities become null. Raises TypeError for what has no JSON form."""
     try:
         return _encoder.encode(value)
-    except ValueError:
-        return _encoder.encode(json.loads(json.dumps(value, default=to_jsonable_python), parse_constant=lambda _: None))
+    except Exception:
+        return _encode_without_constants(value)
+
+
+def _encode_without_constants(value: Any) -> str:
+    try:
+        text = json.dumps(value, default=to_jsonable_python)
+        return _encoder.encode(json.loads(text, parse_constant=lambda _: None))
     except Exception as error:
         raise TypeError(f"This value has no JSON form: {error}") from error
 

@@ -52,7 +52,7 @@ class OperationFailed(ProgressError):
         if code not in CODES:
             raise ValueError(f"{code!r} is not an error code; use one of {', '.join(CODES)}.")
         super().__init__(message)
-        self.message = message
+        self.message = str(message)  # an exception is often given as it is
         self.code = code
         self.retryable = code in RETRYABLE if retryable is None else retryable
         self.metadata = dict(metadata or {})

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import connections
 from django.tasks import task
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
@@ -26,10 +26,10 @@ from .database import in_database
 from .exceptions import LeaseLost, OperationCancelled, OperationFailed, UnknownOperation
 from .log import CancelWins, Lease, log
 from .models import OperationRun
-from .operations import StreamingOperation, get_operation
+from .operations import StreamingOperation
 from .orchestrator import completion, execute, failure
 from .reporting import Progress, Reporter
-from .runs import claim, end, ending_columns, lease_end, sweep
+from .runs import build, claim, end, ending_columns, lease_end, sweep
 
 logger = logging.getLogger("progress")
 TICK = 0.25  # seconds between looks at the time limits
@@ -44,7 +44,7 @@ async def execute_run(run_id: str) -> None:
         return
     run, lease = claimed
     try:
-        operation = get_operation(run.operation).model_validate(run.params)
+        operation = build(run)
     except (UnknownOperation, ValidationError):
         logger.exception("run %s cannot be built again", run_id)
         await end(
@@ -114,6 +114,7 @@ class Execution:
         """Keep the time limits and, once the body was asked to stop, the grace. Called from the supervisor's thread."""
         reporter = self.reporter
         if self.lease.lost:
+            log.leave(self.lease)
             self.stop(OperationFailed("Another process has taken this run over.", code="worker_lost"))
             self._abandon()
         elif reporter.stopped is not None:
@@ -166,7 +167,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._executions: set[Execution] = set()
+        self.executions: set[Execution] = set()
         self._thread: threading.Thread | None = None
         self._look_at = self._renew_at = self._sweep_at = 0.0
         self._sweeps = self._urgent = False
@@ -182,7 +183,7 @@ class Supervisor:
     @contextmanager
     def watching(self, execution: Execution) -> Iterator[None]:
         with self._condition:
-            self._executions.add(execution)
+            self.executions.add(execution)
             self._renew_at = min(self._renew_at, time.monotonic() + setting("LEASE_RENEW"))
             self._ensure_thread()
         try:
@@ -192,7 +193,7 @@ class Supervisor:
 
     def forget(self, execution: Execution) -> None:
         with self._condition:
-            self._executions.discard(execution)
+            self.executions.discard(execution)
             self._condition.notify()
 
     def look_now(self) -> None:
@@ -220,24 +221,24 @@ class Supervisor:
         while self._wait():
             try:
                 self._turn(time.monotonic())
-            except (DatabaseError, InterfaceError):
-                logger.exception("the supervisor could not reach the database")
+            except Exception:  # most often the database is away; whatever it is, the other runs must be watched on
+                logger.exception("the supervisor missed a turn")
                 connections.close_all()
         connections.close_all()
 
     def _wait(self) -> bool:
         """Wait for the next turn; False when there is nothing more to watch."""
         with self._condition:
-            if not self._executions and not self._sweeps:
+            if not self.executions and not self._sweeps:
                 self._thread = None
                 return False
             if not self._urgent:
-                self._condition.wait(TICK if self._executions else setting("SWEEP"))
+                self._condition.wait(TICK if self.executions else setting("SWEEP"))
             self._urgent = False
             return True
 
     def _turn(self, now: float) -> None:
-        executions = list(self._executions)
+        executions = list(self.executions)
         for execution in executions:
             execution.check(now)
         if executions and now >= self._look_at:
@@ -245,10 +246,10 @@ class Supervisor:
             self._look(executions)
         if executions and now >= self._renew_at:
             self._renew_at = now + setting("LEASE_RENEW")
-            tokens = [execution.lease.token for execution in executions]
-            OperationRun.objects.filter(lease_token__in=tokens).exclude(lease_expires_at=None).update(
-                lease_expires_at=lease_end()
-            )
+            leases = [execution.lease for execution in executions]
+            OperationRun.objects.filter(
+                pk__in=[lease.run for lease in leases], lease_token__in=[lease.token for lease in leases]
+            ).exclude(lease_expires_at=None).update(lease_expires_at=lease_end())
         if self._sweeps and now >= self._sweep_at:
             self._sweep_at = now + setting("SWEEP")
             try:

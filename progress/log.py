@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
 from .conf import setting
-from .database import in_database
+from .database import in_database, storable
 from .events import EventType, ProgressEvent
 from .exceptions import LeaseLost, ProgressError
 from .models import ACTIVE, OperationEvent, OperationRun
@@ -30,6 +30,7 @@ logger = logging.getLogger("progress")
 PAGE = 500  # events read at once
 LINGER = 2.0  # seconds the writer thread waits for more before it ends and closes its connection
 RETRY_FOR = 60.0  # seconds a failing commit is tried again
+UNREACHABLE = (OperationalError, InterfaceError)  # the database is away or busy; anything else fails every time
 
 
 class CancelWins(ProgressError):
@@ -84,7 +85,9 @@ class EventLog:
         self._condition = threading.Condition()
         self._waiting: list[_Append] = []
         self._thread: threading.Thread | None = None
-        self._subscriptions: dict[UUID, set[Subscription]] = defaultdict(set)
+        self._closing = False
+        # Readers live on several loops, so both are touched under the condition alone.
+        self._subscriptions: dict[UUID, set[Subscription]] = {}
         self._local: set[UUID] = set()  # runs whose events are written here, so that readers need not look for them
 
     # Writing
@@ -99,7 +102,8 @@ class EventLog:
         item = _Append(lease, events, ending)
         with self._condition:
             self._waiting.append(item)
-            self._local.add(lease.run)
+            if not lease.lost:
+                self._local.add(lease.run)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write, name="progress-writer", daemon=True)
                 self._thread.start()
@@ -116,55 +120,81 @@ class EventLog:
 
     def _next_batch(self) -> list[_Append]:
         with self._condition:
-            self._condition.wait_for(lambda: self._waiting, LINGER)
+            self._condition.wait_for(lambda: self._waiting or self._closing, LINGER)
             batch, self._waiting = self._waiting, []
             if not batch:
-                self._thread = None
+                self._thread, self._closing = None, False
             return batch
 
     def _commit(self, by_lease: dict[Lease, list[_Append]]) -> None:
+        errors: dict[_Append, Exception]
+        try:
+            errors = self._store_at_last(by_lease)
+        except Exception as error:
+            connections.close_all()
+            if len(by_lease) > 1 and not isinstance(error, UNREACHABLE):
+                # What one run reported cannot be stored: the others must not fall with it.
+                for lease, items in by_lease.items():
+                    self._commit({lease: items})
+                return
+            logger.exception("events could not be stored")
+            errors = {item: error for items in by_lease.values() for item in items}
+        for lease, items in by_lease.items():
+            self._settle(lease, items, errors)
+
+    def _store_at_last(self, by_lease: dict[Lease, list[_Append]]) -> dict[_Append, Exception]:
         deadline = time.monotonic() + RETRY_FOR
         pause, tried = 0.05, False
         while True:
             try:
                 # A commit may have succeeded although its answer was lost with the connection.
-                errors = {} if tried and _is_stored(by_lease) else _store(by_lease)
-                break
-            except (DatabaseError, InterfaceError) as error:
+                return {} if tried and _is_stored(by_lease) else _store(by_lease)
+            except UNREACHABLE:
                 connections.close_all()
                 if time.monotonic() > deadline:
-                    logger.exception("events could not be stored")
-                    errors = {item: error for items in by_lease.values() for item in items}
-                    break
+                    raise
                 time.sleep(pause)
                 tried = True
                 pause = min(pause * 2, 2.0)
-        for lease, items in by_lease.items():
-            self._settle(lease, items, errors)
 
     def _settle(self, lease: Lease, items: list[_Append], errors: dict[_Append, Exception]) -> None:
         stored = [event for item in items if item not in errors for event in item.events]
         if stored:
             lease.seq = stored[-1].seq
             self.publish(lease.run, stored)
-        lease.lost = lease.lost or any(not isinstance(errors[item], CancelWins) for item in items if item in errors)
+        # A report that could not be stored is a hole: nothing may follow it. A refused end may be followed by another end.
+        lease.lost = lease.lost or any(
+            isinstance(errors[item], LeaseLost) or item.ending is None for item in items if item in errors
+        )
         if lease.lost or (stored and stored[-1].terminal):
-            self._local.discard(lease.run)
+            self.leave(lease)
         for item in items:
+            if not item.done.set_running_or_notify_cancel():
+                continue  # whoever waited for it has gone; it is stored all the same
             if (error := errors.get(item)) is not None:
                 item.done.set_exception(error)
             else:
                 item.done.set_result(None)
 
+    def leave(self, lease: Lease) -> None:
+        """Note that the run is no longer written here: its readers look for themselves."""
+        with self._condition:
+            self._local.discard(lease.run)
+
     def publish(self, run: UUID, events: list[ProgressEvent]) -> None:
         """Hand committed events to this process's readers of `run`."""
-        for subscription in list(self._subscriptions.get(run, ())):
+        with self._condition:
+            subscriptions = list(self._subscriptions.get(run, ()))
+        for subscription in subscriptions:
             subscription.feed(events)
 
     # Reading
 
     async def subscribe(self, run: UUID, after: int = 0) -> AsyncIterator[ProgressEvent]:
-        """Yield every event of `run` numbered above `after`, once, in order, and end after the terminal event."""
+        """Yield every event of `run` numbered above `after`, once, in order, and end after the terminal event.
+
+        It also ends where there is nothing more to come: the run is gone, or has ended at or before `after`.
+        """
         async for batch in self.batches(run, after):
             for event in batch:
                 yield event
@@ -172,23 +202,28 @@ class EventLog:
     async def batches(self, run: UUID, after: int = 0) -> AsyncIterator[list[ProgressEvent]]:
         """As `subscribe`, but yield together what is ready together."""
         subscription = Subscription()
-        self._subscriptions[run].add(subscription)
+        with self._condition:
+            self._subscriptions.setdefault(run, set()).add(subscription)
         try:
             while True:
-                while events := await in_database(read_events, run, after, PAGE):
+                last, over = await in_database(_position, run)
+                while after < last and (events := await in_database(read_events, run, after, PAGE)):
                     after = events[-1].seq
                     yield events
                     if events[-1].terminal:
                         return
+                if over:
+                    return
                 async for events in self._live(run, after, subscription):
                     after = events[-1].seq
                     yield events
                     if events[-1].terminal:
                         return
         finally:
-            self._subscriptions[run].discard(subscription)
-            if not self._subscriptions[run]:
-                del self._subscriptions[run]
+            with self._condition:
+                self._subscriptions[run].discard(subscription)
+                if not self._subscriptions[run]:
+                    del self._subscriptions[run]
 
     async def _live(self, run: UUID, after: int, subscription: Subscription) -> AsyncIterator[list[ProgressEvent]]:
         """Yield from the reader's queue while it continues at `after`; end where the rows must be looked at."""
@@ -210,8 +245,11 @@ class EventLog:
         return len(self._subscriptions.get(run, ()))
 
     def flush(self) -> None:
-        """Wait until the writer has stored everything and ended; tests need it before they drop a database."""
-        thread = self._thread
+        """Wait until the writer has stored everything and has given its connection back."""
+        with self._condition:
+            thread = self._thread
+            self._closing = thread is not None
+            self._condition.notify()
         if thread is not None:
             thread.join(RETRY_FOR + LINGER)
 
@@ -222,6 +260,9 @@ def _store(by_lease: dict[Lease, list[_Append]]) -> dict[_Append, Exception]:
     rows: list[tuple[Any, ...]] = []
     with transaction.atomic():
         for lease, items in by_lease.items():
+            if lease.lost:
+                errors.update((item, _lost(lease)) for item in items)
+                continue
             seq = lease.seq
             # What was reported before the end is stored even where the end itself is refused.
             for group in ([i for i in items if i.ending is None], [i for i in items if i.ending is not None]):
@@ -263,6 +304,10 @@ def _refusal(lease: Lease, seq: int, ending: dict[str, Any] | None) -> Exception
     now = OperationRun.objects.filter(pk=lease.run, lease_token=lease.token).values_list("last_seq", "status").first()
     if ending is not None and now is not None and now[0] == seq and now[1] in ACTIVE:
         return CancelWins("A cancel was committed before the run completed.")
+    return _lost(lease)
+
+
+def _lost(lease: Lease) -> LeaseLost:
     return LeaseLost(f"Run {lease.run} has another writer, or has ended: attempt {lease.attempt} may not write to it.")
 
 
@@ -270,7 +315,8 @@ def _standing(lease: Lease, events: list[ProgressEvent]) -> dict[str, Any]:
     """The columns that follow the newest progress event of the run's own operation."""
     for event in reversed(events):
         if event.type == "progress" and (data := event.data)["operation"] == lease.operation:
-            return {"percentage": data["percentage"], "current_state": data["currentState"], "message": data["message"]}
+            columns = {"current_state": data["currentState"][:100], "message": data["message"]}
+            return {"percentage": data["percentage"], **storable(columns)}
     return {}
 
 
@@ -293,6 +339,12 @@ def read_events(run: UUID, after: int, limit: int) -> list[ProgressEvent]:
         .values_list("seq", "at", "type", "payload")[:limit]
     )
     return [ProgressEvent(cast(EventType, type), payload=payload, at=at, seq=seq) for seq, at, type, payload in rows]
+
+
+def _position(run: UUID) -> tuple[int, bool]:
+    """Return the number of the run's newest event, and whether no more will come."""
+    last, status = OperationRun.objects.filter(pk=run).values_list("last_seq", "status").first() or (0, None)
+    return last, status not in ACTIVE
 
 
 log = EventLog()

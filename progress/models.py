@@ -50,7 +50,7 @@ class OperationRun(Owned):
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     last_seq = models.PositiveIntegerField(default=0)
     # Who may write to the log: whoever holds the token. A new token fences off every writer before it.
-    lease_token = models.CharField(max_length=32, blank=True, editable=False)
+    lease_token = models.CharField(max_length=32, blank=True, editable=False, db_index=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=200, blank=True, editable=False)
 

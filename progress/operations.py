@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .reporting import Progress
 
 registry: dict[str, type[StreamingOperation[Any]]] = {}
+TAKEN = frozenset({"operation_name"})  # declared, but without a value that dir() would show
 IMPLICIT_STATES = ("queued", "completed", "failed", "cancelled")
 
 
@@ -130,7 +131,7 @@ def _from_function(body: Body, name: str, options: dict[str, Any]) -> type[Strea
         async def execute(self: StreamingOperation[Any], progress: Progress) -> Any:
             return await progress.in_thread(body, progress, **_values(self))
 
-    if unknown := set(options) - StreamingOperation.__class_vars__:
+    if unknown := set(options) - (StreamingOperation.__class_vars__ - {"operation_name"}):
         raise ImproperlyConfigured(f"@operation has no option {', '.join(sorted(unknown))}.")
     annotations, defaults = _fields(body)
     namespace = {
@@ -155,11 +156,17 @@ def _values(value: BaseModel) -> dict[str, Any]:
 
 def _fields(body: Body) -> tuple[dict[str, Any], dict[str, Any]]:
     hints = get_type_hints(body, include_extras=True)
-    _progress, *parameters = inspect.signature(body).parameters.values()
+    parameters = list(inspect.signature(body).parameters.values())
+    if not parameters or parameters.pop(0).kind is inspect.Parameter.KEYWORD_ONLY:
+        raise ImproperlyConfigured(f"{body.__qualname__}: the first parameter must be `progress`, before `*`.")
     for parameter in parameters:
         if parameter.kind is not parameter.KEYWORD_ONLY or parameter.name not in hints:
             raise ImproperlyConfigured(
                 f"{body.__qualname__}: parameter {parameter.name!r} must come after `*` and have a type."
+            )
+        if parameter.name.startswith("_") or parameter.name in dir(StreamingOperation) or parameter.name in TAKEN:
+            raise ImproperlyConfigured(
+                f"{body.__qualname__}: parameter {parameter.name!r} needs another name; operations use that one themselves."
             )
     annotations = {parameter.name: hints[parameter.name] for parameter in parameters}
     return annotations, {item.name: item.default for item in parameters if item.default is not item.empty}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .owners import Owner
 
 logger = logging.getLogger("progress")
+MESSAGE_LENGTH = 1_000  # characters of an error's message
 
 
 async def stream_operation[T](
@@ -37,11 +38,12 @@ async def stream_operation[T](
     """
     queue: asyncio.Queue[ProgressEvent | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
+    listener = asyncio.create_task(_listen(queue, on_event)) if on_event else None
 
     def sink(event: ProgressEvent | None) -> None:
-        loop.call_soon_threadsafe(queue.put_nowait, event)
+        if listener is not None:
+            loop.call_soon_threadsafe(queue.put_nowait, event)
 
-    listener = asyncio.create_task(_listen(queue, on_event)) if on_event else None
     progress = Progress(Reporter(sink, owner=owner), operation)
     try:
         result = await execute(operation, progress)
@@ -100,9 +102,14 @@ def completion(progress: Progress, result: Any) -> list[ProgressEvent]:
 
 
 def failure(progress: Progress, error: BaseException, *, state: str | None = None) -> list[ProgressEvent]:
-    """Close the reporter and return the last two events of an operation that `error` ended in `state` (by default, the last)."""
+    """Close the reporter and return the last two events of an operation that `error` ended in `state` (by default, the last).
+
+    What the operation left running in threads is asked to end too, at its next report.
+    """
     reason = _reason(progress, error)
     state = state or progress._state
+    for_threads = reason if isinstance(reason, OperationFailed | OperationCancelled) else OperationCancelled()
+    progress._reporter.stop(for_threads)
     closing = _close(progress, _end_state(reason), public_message(reason))
     return [closing, error_event(progress._name, reason, state, progress._reporter.metadata())]
 
@@ -114,7 +121,7 @@ def error_event(operation: str, error: BaseException, state: str, metadata: Mapp
     extra: dict[str, Any] = {}
     if isinstance(error, OperationFailed):
         known |= {"code": error.code, "retryable": error.retryable}
-        extra = error.metadata
+        extra = _with_json_form(error.metadata)
     elif code == "internal":
         known["errorId"] = uuid.uuid4().hex[:12]
         logger.error("error %s in %s, run %s", known["errorId"], operation, metadata.get("runId"), exc_info=error)
@@ -127,7 +134,7 @@ def error_event(operation: str, error: BaseException, state: str, metadata: Mapp
 def public_message(error: BaseException) -> str:
     """Return what users may read of `error`: its own text only where it was written for them."""
     if isinstance(error, OperationFailed | OperationCancelled):
-        return error.message
+        return error.message if len(error.message) <= MESSAGE_LENGTH else f"{error.message[:MESSAGE_LENGTH]}…"
     return "Something went wrong on the server. It was logged."
 
 
@@ -142,7 +149,11 @@ def result_metadata(result: Any) -> dict[str, Any]:
 def _close(progress: Progress, state: str, message: str) -> ProgressEvent:
     reporter = progress._reporter
     with reporter.lock:
-        reporter.settle_all()
+        try:
+            reporter.settle_all()
+        except OperationFailed:  # over its limits: that ends it, unless it fails anyway
+            if state == "completed":
+                raise
         reporter.closed = True
         progress._state, progress._message = state, message
         return ProgressEvent("progress", progress._data())
@@ -157,6 +168,15 @@ def _reason(progress: Progress, error: BaseException) -> BaseException:
 
 def _end_state(error: BaseException) -> str:
     return "cancelled" if isinstance(error, OperationCancelled) else "failed"
+
+
+def _with_json_form(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        encode(metadata)
+    except TypeError:
+        logger.exception("the metadata of an OperationFailed was left out")
+        return {}
+    return metadata
 
 
 def _fits(data: dict[str, Any]) -> bool:

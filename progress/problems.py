@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
@@ -122,10 +123,11 @@ def read_body[M: BaseModel](request: HttpRequest, model: type[M]) -> M:
     if request.content_type != "application/json":
         raise Problem(415, "Send the body as JSON, with the header Content-Type: application/json.")
     limit = setting("BODY_BYTES")
-    if int(request.headers.get("Content-Length") or 0) > limit or len(request.body) > limit:
+    announced = request.headers.get("Content-Length", "")
+    if (announced.isdecimal() and int(announced) > limit) or len(request.body) > limit:
         raise Problem(413, f"The body may hold at most {limit:,} bytes.", code="limit_exceeded")
     try:
-        value = json.loads(request.body, parse_constant=_refuse_constant)
+        value = json.loads(request.body, parse_constant=_refuse_constant, parse_float=_finite)
         too_deep = _depth(value) > MAX_DEPTH
     except (ValueError, RecursionError) as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
@@ -143,6 +145,12 @@ def read_body[M: BaseModel](request: HttpRequest, model: type[M]) -> M:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
 
 
 def _depth(value: Any) -> int:

@@ -7,6 +7,7 @@ node under it: the run's own operation or a nested one; a `Step` is a weighted p
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import threading
 import time
@@ -18,18 +19,20 @@ from typing import TYPE_CHECKING, Any, Self, cast, overload
 from django.db import connections
 
 from .conf import setting
-from .events import EventType, ProgressEvent, now_ms
+from .events import EventType, ProgressEvent, encode, now_ms
 from .exceptions import EventTooLarge, InvalidTransition, OperationCancelled, OperationFailed
 from .operations import IMPLICIT_STATES, StreamingOperation
 
 if TYPE_CHECKING:
     from .owners import Owner
 
+logger = logging.getLogger("progress")
 # Ticks and pieces of text pass freely until they come faster than this; then the newest tick replaces those before it, and
 # pieces of text are joined, so that a tight loop costs neither storage nor readers.
 TICK_BURST, TICK_RATE = 40, 10.0
 CONTENT_BURST, CONTENT_RATE = 40, 20.0
 CONTENT_PIECE = 2_000  # characters: even when all escape to \uXXXX\uXXXX, an event stays below its limit
+ENDS_BEYOND_LIMIT = 200  # events
 SWALLOWED_AFTER = 1.0  # seconds after a cancel: a body that still reports has missed or swallowed its CancelledError
 
 
@@ -64,7 +67,8 @@ class Reporter:
         owner: Owner | None = None,
     ) -> None:
         self.sink = sink
-        self.run_id, self.attempt, self.owner = run_id, attempt, owner
+        self.run_id, self.owner = run_id, owner
+        self._ids: dict[str, Any] = {"runId": run_id, "attempt": attempt} if run_id else {}
         self.started = self.reported = time.monotonic()
         self.state_deadline: float | None = None
         self.stopped: OperationCancelled | OperationFailed | None = None  # why the body is asked to end
@@ -81,10 +85,9 @@ class Reporter:
         self._event_bytes = int(setting("EVENT_BYTES"))
 
     def metadata(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        known: dict[str, Any] = {"runId": self.run_id, "attempt": self.attempt} if self.run_id else {}
-        known["elapsedMs"] = int((time.monotonic() - self.started) * 1000)
-        known["etaMs"] = None
-        return {**known, **extra} if extra else known
+        elapsed = int((time.monotonic() - self.started) * 1000)
+        known: dict[str, Any] = {**self._ids, "elapsedMs": elapsed, "etaMs": None}
+        return {**known, **extra, **self._ids} if extra else known
 
     def emit(self, type: EventType, data: dict[str, Any]) -> None:
         """Hand one event to the sink. Raises EventTooLarge, or OperationFailed once the run has reached its limits."""
@@ -99,8 +102,9 @@ class Reporter:
                 return
             self._left[0] -= 1
             self._left[1] -= size
-            # What ends the run is still let through: two hundred events and a last event's size beyond the limit.
-            if min(self._left) < 0 and data.get("currentState") not in IMPLICIT_STATES and not event.terminal:
+            # Nested operations may still say their ends, up to a bound of its own.
+            ends = data.get("currentState") in IMPLICIT_STATES and self._left[0] >= -ENDS_BEYOND_LIMIT
+            if min(self._left) < 0 and not ends:
                 raise OperationFailed(
                     f"This run reported more than {setting('RUN_EVENTS'):,} events or {setting('RUN_BYTES'):,} bytes.",
                     code="limit_exceeded",
@@ -143,10 +147,9 @@ class Reporter:
     def settle_all(self) -> None:
         """Send all held text and drop held ticks: the end follows."""
         with self.lock:
-            for kind, operation in list(self._held):
-                if kind == "content":
-                    self._send_text(operation)
             self._held.clear()
+            for operation in list(self._text):
+                self._send_text(operation)
 
     def _arm(self, wait: float) -> None:
         if self._timer:
@@ -161,13 +164,13 @@ class Reporter:
         with self.lock:
             self._timer = False
             held, self._held = self._held, {}
-            if self.closed:
-                return
-            try:
-                for send in held.values():
+            for send in held.values():
+                try:
                     send()
-            except OperationFailed:
-                return  # over its limits: the body learns it at its next report
+                except OperationFailed:
+                    return  # over its limits: the body learns it at its next report
+                except EventTooLarge as error:
+                    logger.warning("a report was left out: %s", error)
 
     def stop(self, reason: OperationCancelled | OperationFailed) -> None:
         """Ask the body to end; the first reason stands."""
@@ -191,7 +194,8 @@ class Node:
         if not 0 <= weight <= 1:
             raise ValueError(f"A weight is a share from 0 to 1, not {weight}.")
         self._operation = operation if operation is not None else cast("Progress", self)
-        self._weight, self._parts = weight, list[Node]()
+        self._weight, self._parts = weight, dict[Node, None]()  # those under way, in order
+        self._past = 0.0  # what the ended parts have done
         self._own, self._unknown = 0.0, False
 
     def __call__(
@@ -243,9 +247,20 @@ class Node:
 
     @property
     def _fraction(self) -> float | None:
-        if self._unknown and not self._parts:
+        if self._unknown and not self._parts and not self._past:
             return None
-        return min(max(self._own, sum(part._weight * part._done for part in self._parts)), 1.0)
+        return min(max(self._own, self._past + sum(part._weight * part._done for part in self._parts)), 1.0)
+
+    def _begin(self, part: Node) -> None:
+        with self._operation._reporter.lock:
+            self._parts[part] = None
+
+    def _end(self, part: Node) -> None:
+        # Only parts under way are kept: a loop of many steps must not sum up all of them at each report.
+        with self._operation._reporter.lock:
+            if part in self._parts:
+                del self._parts[part]
+                self._past += part._weight * part._done
 
     def _set(self, value: float, total: float | None) -> None:
         if not math.isfinite(value) or (total is not None and not math.isfinite(total)):
@@ -261,7 +276,8 @@ class Step(Node):
     def __init__(self, parent: Node, message: str, weight: float) -> None:
         super().__init__(parent._operation, weight)
         self._message = message
-        parent._parts.append(self)
+        self._whole = parent
+        parent._begin(self)
 
     def __enter__(self) -> Self:
         self(message=self._message)
@@ -270,6 +286,8 @@ class Step(Node):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._own = 1.0
+        self._whole._end(self)
+        if kind is None:
             self(message=self._message)
 
 
@@ -283,11 +301,12 @@ class Progress(Node):
         self._reporter = reporter
         self._name = operation.operation_name
         self._parent = parent._operation if parent is not None else None
+        self._whole = parent
         self._states = operation.declared_states()
         self._state, self._message = "running", ""
         self._low, self._high, self._top = 0.0, self._percentage_after(-1.0), 0.0
         if parent is not None:
-            parent._parts.append(self)
+            parent._begin(self)
 
     @property
     def run_id(self) -> str | None:
@@ -309,7 +328,7 @@ class Progress(Node):
         self._reporter.touch()
         self._check_transition(name)
         if (declared := self._states.get(name)) is not None:
-            self._own, self._unknown, self._parts = 0.0, False, []
+            self._own, self._past, self._unknown, self._parts = 0.0, 0.0, False, {}
             self._low, self._high = declared.percentage, self._percentage_after(declared.percentage)
             if self._parent is None:
                 self._reporter.state_deadline = time.monotonic() + declared.timeout if declared.timeout else None
@@ -330,6 +349,8 @@ class Progress(Node):
         return 1.0 if self._state == "completed" else self._top / 100
 
     def _tick(self, message: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
+        if metadata:
+            encode(metadata := dict(metadata))  # a report that is held would else fail where nobody hears of it
         with self._reporter.lock:
             if message is not None:
                 self._message = message
@@ -342,6 +363,8 @@ class Progress(Node):
         with self._reporter.lock:
             self._reporter.settle(self._name)
             self._state, self._message = name, message
+            if name in IMPLICIT_STATES and self._whole is not None:
+                self._whole._end(self)
             self._reporter.emit("progress", self._data(metadata))
             if self._parent is not None:
                 self._parent._tick(message if name in self._states else None)
@@ -369,7 +392,7 @@ class Progress(Node):
         if fraction is None and not self._states and not self._top:
             return None
         now = self._low + (self._high - self._low) * (fraction or 0.0)
-        self._top = max(self._top, min(math.floor(now * 10) / 10, 99.9))
+        self._top = max(self._top, min(math.floor(now * 10 + 1e-6) / 10, 99.9))
         return self._top
 
     def _percentage_after(self, percentage: float) -> float:

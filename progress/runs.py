@@ -5,11 +5,13 @@ Each verb decides by one conditional UPDATE on the run's row, so that of two tha
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import secrets
 import socket
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -21,14 +23,16 @@ from django.tasks import default_task_backend
 from django.utils import timezone
 
 from .conf import setting
+from .database import storable
 from .events import ProgressEvent
-from .exceptions import OperationCancelled, OperationFailed, ProgressError
+from .exceptions import LeaseLost, OperationCancelled, OperationFailed, ProgressError
 from .log import Lease, log
 from .models import ACTIVE, OperationEvent, OperationRun, Status
 from .operations import StreamingOperation, get_operation, registry
 from .orchestrator import error_event, public_message
 from .owners import Owner
 
+logger = logging.getLogger("progress")
 STATUS_OF = {"completed": Status.COMPLETED, "failed": Status.FAILED, "cancelled": Status.CANCELLED}
 
 
@@ -65,7 +69,7 @@ def create_run(
     who = Owner.of(owner)
     run = OperationRun(
         operation=operation.operation_name,
-        params=operation.model_dump(mode="json"),
+        params=storable(operation.model_dump(mode="json", by_alias=True, round_trip=True)),
         user_id=who.user,
         visitor=who.visitor,
         on_disconnect=on_disconnect,
@@ -122,10 +126,16 @@ def create_retry(run: OperationRun, *, owner: Any = None) -> OperationRun:
     """The same for code that is not async."""
     if run.status not in (Status.FAILED, Status.CANCELLED):
         raise NotRetryable(f"This run is {run.status}; only one that failed or was cancelled can be tried again.")
-    operation = get_operation(run.operation).model_validate(run.params)
+    operation = build(run)
     return create_run(
         operation, owner=run.owner if owner is None else owner, on_disconnect=run.on_disconnect, retry_of=run
     )
+
+
+def build(run: OperationRun) -> StreamingOperation[Any]:
+    """Return the operation that `run` was started with. Raises UnknownOperation or ValidationError once the code has changed."""
+    # From JSON, because strict fields still read dates and the like from text there.
+    return get_operation(run.operation).model_validate_json(json.dumps(run.params))
 
 
 def claim(pk: UUID) -> tuple[OperationRun, Lease] | None:
@@ -177,13 +187,13 @@ def ending_columns(state: str, *, result: Any = None, error: ProgressEvent | Non
     columns: dict[str, Any] = {
         "status": STATUS_OF[state],
         "finished_at": timezone.now(),
-        "result": result,
+        "result": storable(result),
         "lease_expires_at": None,
     }
     if error is not None:
         about_the_run = ("runId", "attempt", "elapsedMs", "etaMs")
         known = {key: value for key, value in error.data["metadata"].items() if key not in about_the_run}
-        columns["error"] = {"message": error.data["message"], **known}
+        columns["error"] = storable({"message": error.data["message"], **known})
         columns["current_state"] = state
     return columns
 
@@ -206,14 +216,12 @@ def sweep() -> int:
     count = 0
     for run in OperationRun.objects.filter(gone, status__in=ACTIVE).exclude(lease_token="")[:200]:
         held = OperationRun.objects.filter(pk=run.pk, lease_token=run.lease_token, status__in=ACTIVE)
-        count += _restart(held, run) if _may_restart(run) else _orphan(held)
+        count += _restart(held, run) if _may_restart(run) else _orphan(held, run)
     queued = OperationRun.objects.filter(status=Status.QUEUED, lease_token="")
     overdue = queued.filter(created_at__lt=timezone.now() - timedelta(seconds=setting("QUEUE_TIMEOUT")))
     for run in overdue[:200]:
         late = OperationFailed("The run waited too long to be started; the server is busy. Try again.", code="timeout")
-        if (lease := take_lease(overdue.filter(pk=run.pk))) is not None:
-            end_now(lease, late)
-            count += 1
+        count += _end_taken(take_lease(overdue.filter(pk=run.pk)), late)
     if getattr(default_task_backend, "in_process", False):
         # What waited in a dead process never began: it starts here.
         for run in queued.filter(worker__in=_dead_workers())[:200]:
@@ -237,24 +245,42 @@ def _restart(held: Any, run: OperationRun) -> int:
     return 0
 
 
-def _orphan(held: Any) -> int:
-    if (lease := take_lease(held)) is None:
-        return 0
+def _orphan(held: Any, run: OperationRun) -> int:
+    if run.cancel_requested_at is not None:
+        return _end_taken(take_lease(held), OperationCancelled())
     lost = OperationFailed("The process that executed this run was stopped before it finished.", code="worker_lost")
-    end_now(lease, lost)
+    return _end_taken(take_lease(held), lost)
+
+
+def _end_taken(lease: Lease | None, error: OperationCancelled | OperationFailed) -> int:
+    if lease is None:
+        return 0
+    try:
+        end_now(lease, error)
+    except LeaseLost as lost:  # another process was faster
+        logger.info("%s", lost)
+        return 0
     return 1
 
 
 def worker_name() -> str:
-    """Name this process so that another on the same machine can tell whether it is still there: host:pid:start time."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_start_time(os.getpid())}"
+    """Name this process so that another on the same machine can tell whether it is still there: machine:pid:start time."""
+    return f"{_machine()}:{os.getpid()}:{_start_time(os.getpid())}"
+
+
+@cache
+def _machine() -> str:
+    """Name what this process shares its process ids with: containers may have the same host name, and ids of their own."""
+    try:
+        return f"{socket.gethostname()}/{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:  # not Linux
+        return socket.gethostname()
 
 
 def _dead_workers() -> list[str]:
     """The workers of this machine that have active runs and exist no more."""
-    host = socket.gethostname()
     names = (
-        OperationRun.objects.filter(status__in=ACTIVE, worker__startswith=f"{host}:")
+        OperationRun.objects.filter(status__in=ACTIVE, worker__startswith=f"{_machine()}:")
         .values_list("worker", flat=True)
         .distinct()
     )

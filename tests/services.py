@@ -1,6 +1,7 @@
 """Servers that tests need, started from what is installed, on 127.0.0.1, and ended by their process id."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -10,7 +11,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,32 +64,62 @@ def redis_server() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
 
 
+@dataclass(frozen=True)
+class Site:
+    """A running site: where it answers, its process, and what that wrote to stderr."""
+
+    address: str
+    process: subprocess.Popen
+    log: IO[str]
+
+    def interrupt(self) -> int:
+        """End it as Ctrl-C does and return its exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=20)
+
+    def errors(self) -> str:
+        """Return all that it wrote to stderr so far."""
+        self.log.seek(0)
+        return self.log.read()
+
+
 @contextmanager
-def site_server(database_url: str, **environment: str) -> Iterator[str]:
-    """Run the site as `make run` does, on a free port and a database of its own, and give its address."""
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve"],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "DJANGO_SETTINGS_MODULE": "agentsite.settings",
-            "DATABASE_URL": database_url,
-            "PORT": "0",
-            "ALLOW_ANONYMOUS": "on",
-        }
-        | environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with _ended(process, signal.SIGINT):
-        assert process.stdout
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("Ready on "):
-                yield line.split()[2]
-                return
-        raise RuntimeError("The site did not start:\n" + "".join(lines))
+def running_site(database_url: str, *, server: str = "daphne", **environment: str) -> Iterator[Site]:
+    """Run the site on a free port and a database of its own: as `make run` does, or with uvicorn as a deployment may."""
+    own = {"DJANGO_SETTINGS_MODULE": "agentsite.settings", "SECRET_KEY": secrets.token_urlsafe(50)}
+    own |= {"DATABASE_URL": database_url, "PORT": "0", "ALLOW_ANONYMOUS": "on"}
+    command = [sys.executable, "manage.py", "serve"]
+    if server == "uvicorn":
+        subprocess.run([sys.executable, "manage.py", "setup_site"], cwd=ROOT, env=os.environ | own, check=True)
+        port = free_port()
+        command = [sys.executable, "-m", "uvicorn", "agentsite.asgi:application", "--port", str(port), "--log-level=error"]
+        command += ["--timeout-graceful-shutdown=3"]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | own | environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        with _ended(process, signal.SIGINT):
+            if server == "uvicorn":
+                _wait_until(lambda: _listens(port), process)
+                ready = f"Ready on http://127.0.0.1:{port}"
+            else:
+                ready = next((line for line in process.stdout or [] if line.startswith("Ready on ")), "")
+            site = Site(ready.split()[2] if ready else "", process, log)
+            if not ready:
+                raise RuntimeError(f"The site did not start:\n{site.errors()}")
+            yield site
+
+
+@contextmanager
+def site_server(database_url: str, *, server: str = "daphne", **environment: str) -> Iterator[str]:
+    """Run the site and give its address."""
+    with running_site(database_url, server=server, **environment) as site:
+        yield site.address
 
 
 def free_port() -> int:
@@ -115,9 +148,7 @@ def _ended(process: subprocess.Popen, number: int) -> Iterator[None]:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
-        if process.stdout:
-            process.stdout.close()
+        process.communicate()
 
 
 def _wait_until(ready: Callable[[], bool], process: subprocess.Popen) -> None:

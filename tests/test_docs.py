@@ -1,15 +1,23 @@
 """What the documents say about the code is compared with the code."""
 
 import ast
+import asyncio
 import re
+import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from django.core.management import get_commands
 
+from agentsite.openapi import describe
+from charts.checks import CHECKS
+from charts.operations import ChartGeneration
+from progress import ProgressEvent, stream_operation
 from progress.conf import DEFAULTS
 from progress.exceptions import CODES
+from progress.operations import registry
 from tests.services import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -25,7 +33,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def table(text: str, heading: str) -> list[list[str]]:
-    section = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    """Read the first table under a heading of the second level, or of the page for "": its cells, without the head."""
+    section = (text.split(f"\n## {heading}\n", 1)[1] if heading else text).split("\n## ", 1)[0]
     rows = [
         [cell.strip() for cell in line.strip("|").split(" | ")]
         for line in section.splitlines()
@@ -96,3 +105,41 @@ def test_every_key_of_progress_is_described_with_its_default():
 
 def test_every_error_code_is_described():
     assert tuple(row[0] for row in table(read("docs/events.md"), "Errors")) == CODES
+
+
+def test_every_call_of_the_api_is_listed():
+    listed = [row[0] for row in table(read("docs/api.md"), "")]
+    described = [f"{method.upper()} {path}" for path, item in describe()["paths"].items() for method in item]
+    assert sorted(listed) == sorted(described)
+
+
+def test_every_check_of_a_result_is_described():
+    assert [row[0] for row in table(read("docs/charts.md"), "The checks")] == list(CHECKS)
+
+
+def test_the_states_of_a_chart_are_described():
+    described = {
+        state: float(percentage.split()[0]) for state, percentage, _meaning in table(read("docs/charts.md"), "")
+    }
+    assert described == {name: state.percentage for name, state in ChartGeneration.declared_states().items()}
+
+
+def test_the_examples_of_operations_work(monkeypatch):
+    """Run what the README and docs/operations.md show, as a reader would."""
+    examples = blocks(read("README.md"), "python") + blocks(read("docs/operations.md"), "python")[:2]
+    params = [{"text": "a b c"}, {"path": "a/b"}, {"folder": "x y z"}]
+    for source, given, expected in zip(examples, params, [3, 2, 3], strict=True):
+        module = ModuleType("example")
+        monkeypatch.setitem(sys.modules, "example", module)
+        known = dict(registry)
+        try:
+            exec(source, module.__dict__)
+            (name,) = set(registry) - set(known)
+            events: list[ProgressEvent] = []
+            result = asyncio.run(stream_operation(registry[name].model_validate(given), events.append))
+        finally:
+            registry.clear()
+            registry.update(known)
+        assert result == expected
+        assert events[-1].type == "done"
+        assert events[-1].data["metadata"]["result"] == expected

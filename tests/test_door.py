@@ -4,10 +4,8 @@ import io
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -16,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from agentsite import dotenv
 from agentsite.management.commands.serve import listen, port_of_environment
-from tests.services import ROOT
+from tests.services import ROOT, running_site
 
 
 def make(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -143,31 +141,14 @@ class TestSetup:
 class TestServe:
     """A real server, started as `make run` starts it."""
 
-    @pytest.fixture
-    def server(self, tmp_path):
-        database = tmp_path / "site.sqlite3"
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
-            cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": f"sqlite:///{database}", "PORT": "0", "ALLOW_ANONYMOUS": "on"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        yield process
-        process.kill()
-        process.communicate()
-
-    def test_serves_until_ctrl_c_and_leaves_quietly(self, server):
-        url = next(line for line in server.stdout if line.startswith("Ready on")).split()[2]
-        with httpx.Client(base_url=url, timeout=30) as client:
-            assert client.get("/").status_code == 200
-            assert client.get("/static/admin/css/base.css").headers["content-type"].startswith("text/css")
-            with client.stream(
-                "POST", "/api/runs", json={"operation": "demo", "params": {"seconds": 60}, "stream": True}
-            ) as stream:
+    def test_serves_pages_files_and_streams_until_ctrl_c(self, tmp_path):
+        with running_site(f"sqlite:///{tmp_path}/site.sqlite3") as site:
+            with httpx.Client(base_url=site.address, timeout=30) as browser:
+                assert browser.get("/").status_code == 200
+                assert browser.get("/static/admin/css/base.css").headers["content-type"].startswith("text/css")
+                assert browser.get("/static/vendor/vega.js").status_code == 200
+            body = {"operation": "demo", "params": {"seconds": 60}, "stream": True}
+            with httpx.stream("POST", f"{site.address}/api/runs", json=body, timeout=30) as stream:
                 next(stream.iter_lines())
-                server.send_signal(signal.SIGINT)
-                _, errors = server.communicate(timeout=30)
-        assert server.returncode == 0
-        assert errors == ""
+                assert site.interrupt() == 0
+            assert site.errors() == ""

@@ -11,7 +11,7 @@ from progress.exceptions import OperationFailed
 from ..plan import Plan
 from ..profile import Profile
 from ..query import Cell, Query, Result
-from . import emptiness, encoding, groups, joins, periods, shape, text, truth
+from . import emptiness, encoding, groups, joins, periods, recount, shape, text, truth
 from .report import CheckResult, Count, Evidence, Outcome, warned
 
 __all__ = ["CHECKS", "CheckResult", "Count", "Evidence", "Outcome", "partial_periods", "repaired_plan", "run_checks"]
@@ -28,7 +28,7 @@ CHECKS: Mapping[str, Callable[[Evidence], CheckResult]] = {
     "id-agg": truth.check_id_agg,
     "rate-sum": truth.check_rate_sum,
     "all-null": truth.check_all_null,
-    "recount": truth.check_recount,
+    "recount": recount.check_recount,
     # encoding, which may change what is drawn
     "text-number": text.check_text_number,
     "text-date": text.check_text_date,

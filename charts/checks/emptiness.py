@@ -120,10 +120,10 @@ def _nothing_fits(evidence: Evidence, filter: Filter) -> CheckResult:
     others = [item for item in evidence.plan.filters if item is not filter]
     also = f" together with {' and '.join(map(filter_words, others))}" if others else ""
     message = f"Nothing fits “{filter_words(filter)}”{also}."
-    if column is None:
+    if column is None or not filter.values:
         return failed(message, rows=0)
     if column.minimum is not None and column.type in (*TIMES, Type.INTEGER, Type.REAL):
-        low, high = _bound(column.minimum), _bound(column.maximum)
+        low, high = _bound(column, column.minimum), _bound(column, column.maximum)
         return failed(f"{message} {_name(column)} runs from {low} to {high}.", rows=0, minimum=low, maximum=high)
     if column.values:
         found = listed(sorted(column.values))
@@ -135,9 +135,9 @@ def _name(column: ColumnProfile) -> str:
     return column_words(column.name).capitalize()
 
 
-def _bound(value: str | int | float | None) -> str:
+def _bound(column: ColumnProfile, value: str | int | float | None) -> str:
     if isinstance(value, int | float):
-        return plain(value)
+        return str(value) if column.words[-1:] == ("year",) else plain(value)
     start = parse_period(value)
     return day_label(start.date()) if start else str(value)
 

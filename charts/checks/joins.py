@@ -81,7 +81,7 @@ def _count_of_rows(evidence: Evidence, found: Repeated) -> Measure | None:
     return next(counts, None)
 
 
-def _aggregates(select: exp.Select) -> Iterator[exp.Expression]:
+def _aggregates(select: exp.Select) -> Iterator[exp.Expr]:
     """Iterate over the aggregates of this SELECT alone that repeated rows would change."""
     from sqlglot import exp
 
@@ -92,9 +92,7 @@ def _aggregates(select: exp.Select) -> Iterator[exp.Expression]:
                 yield node
 
 
-def _repetition(
-    evidence: Evidence, tree: exp.Expression, select: exp.Select, aggregate: exp.Expression
-) -> Repeated | None:
+def _repetition(evidence: Evidence, tree: exp.Expr, select: exp.Select, aggregate: exp.Expr) -> Repeated | None:
     """Count joined rows and different rows, where a join may repeat the rows of the aggregate's table."""
     from sqlglot import exp
 
@@ -134,7 +132,7 @@ def _sources(select: exp.Select) -> dict[str, str]:
     return {part.alias_or_name: part.name if isinstance(part, exp.Table) else "" for part in parts}
 
 
-def _owner(evidence: Evidence, sources: Mapping[str, str], aggregate: exp.Expression) -> str | None:
+def _owner(evidence: Evidence, sources: Mapping[str, str], aggregate: exp.Expr) -> str | None:
     """Return the source whose rows the aggregate is over."""
     from sqlglot import exp
 
@@ -204,7 +202,7 @@ def _keys(profile: Profile, table: str) -> tuple[str, ...]:
     return found.primary_key or tuple(column.name for column in found.columns if column.unique)[:1]
 
 
-def _without_groups(tree: exp.Expression, select: exp.Select) -> exp.Select:
+def _without_groups(tree: exp.Expr, select: exp.Select) -> exp.Select:
     """Return the SELECT's tables, joins and conditions alone, with the WITH that they may need."""
     bare = select.copy()
     for part in ("group", "having", "order", "limit", "offset", "distinct", "windows", "qualify"):
@@ -215,7 +213,7 @@ def _without_groups(tree: exp.Expression, select: exp.Select) -> exp.Select:
     return bare
 
 
-def _groups(select: exp.Select) -> list[exp.Expression]:
+def _groups(select: exp.Select) -> list[exp.Expr]:
     """Return what the SELECT groups by; names and positions of its columns are replaced by what they stand for."""
     from sqlglot import exp
 

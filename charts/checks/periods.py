@@ -9,12 +9,14 @@ from itertools import product
 from ..channels import assign_channels, distinct
 from ..figures import count_noun, listed
 from ..periods import day_label, format_like, parse_period, period_end, period_label, period_steps
-from ..plan import Dimension, Filter
+from ..plan import ChartType, Dimension, Filter
 from ..profile import ColumnProfile
 from ..query import Cell, Result
 from .report import CheckResult, Evidence, changed, passed, warned
 
 MAX_PERIODS = 2000
+MAX_ROWS = 5000
+BARS = (ChartType.BAR, ChartType.STACKED_BAR)
 QUIET = 3  # times the usual gap between rows is still no sign of missing data
 
 
@@ -48,27 +50,34 @@ def check_gap(evidence: Evidence) -> CheckResult:
     if axis is None or plan.limit or plan.having or result.truncated:
         return passed("There is no time axis that could have gaps.")
     grain = axis.dimension.grain
-    steps = list(zip(period_steps(axis.starts[0], axis.starts[-1], grain), range(MAX_PERIODS + 1), strict=False))
-    missing = [start for start, _ in steps if start not in set(axis.starts)]
-    if not missing or len(steps) > MAX_PERIODS:
+    steps = [
+        start
+        for start, _ in zip(period_steps(axis.starts[0], axis.starts[-1], grain), range(MAX_PERIODS), strict=False)
+    ]
+    missing = sorted(set(steps) - set(axis.starts))
+    filled = _filled(result, axis, steps)
+    if steps[-1] != axis.starts[-1] or len(filled.rows) > MAX_ROWS or len(filled.rows) == len(result.rows):
         return passed("No period between the first and the last is missing.")
+    if not missing:
+        added = count_noun(len(filled.rows) - len(result.rows), "place")
+        return changed(f"Some groups have no rows in some periods: {added} shown as {_filler(result)}.", filled)
     names = listed([period_label(start, grain) for start in missing], 4)
-    value = "0" if _fills_with_zero(result) else "a break"
-    message = f"No rows in {count_noun(len(missing), 'period')} ({names}): shown as {value}."
-    if any(order.by == "measure" for order in plan.order):
-        return warned(f"No rows in {count_noun(len(missing), 'period')} ({names}): not shown.", missing=len(missing))
-    return changed(message, _filled(result, axis, missing), missing=len(missing))
+    message = f"No rows in {count_noun(len(missing), 'period')} ({names})"
+    by_value = any(order.by == "measure" for order in plan.order)
+    if by_value or (evidence.choice.type in BARS and len(missing) > len(axis.cells)):
+        return warned(f"{message}: not shown.", missing=len(missing))
+    return changed(f"{message}: shown as {_filler(result)}.", filled, missing=len(missing))
 
 
-def _fills_with_zero(result: Result) -> bool:
-    return all(column.additive for column in result.columns if column.part == "measure")
+def _filler(result: Result) -> str:
+    return "0" if all(column.additive for column in result.columns if column.part == "measure") else "a gap"
 
 
-def _filled(result: Result, axis: TimeAxis, missing: list[datetime]) -> Result:
-    """Return the result with a row for each missing period and series, in the order of time."""
+def _filled(result: Result, axis: TimeAxis, steps: list[datetime]) -> Result:
+    """Return the result with a row for each period and series, in the order of time."""
     known = {row[: _width(result)] for row in result.rows}
     groups = [list(distinct(result, index)) for index in range(_width(result))]
-    groups[axis.index] = [format_like(start, axis.cells[0]) for start in missing]
+    groups[axis.index] = [format_like(start, axis.cells[0]) for start in steps]
     numbers: tuple[Cell, ...] = tuple(0 if column.additive else None for column in result.columns[_width(result) :])
     added = [(*labels, *numbers) for labels in product(*groups) if labels not in known]
     falling = bool(result.rows) and _falls(result, axis)
@@ -100,7 +109,7 @@ def check_partial_period(evidence: Evidence) -> CheckResult:
     numbers: dict[str, Cell] = {}
     if since is not None and axis.starts[0] < since < period_end(axis.starts[0], grain):
         numbers["first"] = axis.cells[0]
-        notes.append(f"{period_label(axis.starts[0], grain)} begins on {day_label(since.date())} only.")
+        notes.append(f"{period_label(axis.starts[0], grain)} has data only from {day_label(since.date())}.")
     end = period_end(axis.starts[-1], grain)
     if until is not None and axis.starts[-1] <= until < end:
         numbers["last"] = axis.cells[-1]

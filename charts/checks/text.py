@@ -26,10 +26,10 @@ TEXT_DATES = ("dmy", "mdy", "mon yyyy")
 def check_text_number(evidence: Evidence) -> CheckResult:
     """Read numbers out of text, in the query where it adds up raw text, else in the rows."""
     for measure in evidence.plan.measures:
-        column = evidence.profile_of(measure.of)
-        if column is not None and column.format in NUMERIC and measure.aggregate and _is_raw(evidence, column.name):
-            example = f" such as {column.values[0]!r}" if column.values else ""
-            name = column_words(column.name)
+        stored = evidence.profile_of(measure.of)
+        if stored is not None and stored.format in NUMERIC and measure.aggregate and _is_raw(evidence, stored.name):
+            example = f" such as {stored.values[0]!r}" if stored.values else ""
+            name = column_words(stored.name)
             return repaired(f"{name} is text{example}; its numbers are read before they are used.", evidence.repaired)
     result, read = evidence.result, []
     for index, column in enumerate(result.columns):

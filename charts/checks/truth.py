@@ -1,19 +1,13 @@
-"""Whether the numbers mean what they seem to: keys added up, rates added up, empty cells, sums that do not add up."""
+"""Whether the numbers mean what they seem to: keys added up, rates added up, empty cells."""
 
 from __future__ import annotations
-
-import math
-from typing import TYPE_CHECKING
 
 from ..channels import assign_channels, numbers, positions
 from ..figures import CURRENCIES, NONE, count_noun, figure
 from ..phrases import column_words
 from ..plan import Aggregate, Complement, Expression, Measure, Product
 from ..profile import ColumnProfile, Role
-from .report import CheckResult, Evidence, failed, passed, repaired, warned, with_measure
-
-if TYPE_CHECKING:
-    from sqlglot import exp
+from .report import CheckResult, Evidence, failed, passed, repaired, warned, with_measure, with_rows
 
 ADDING = (Aggregate.SUM, Aggregate.AVERAGE)
 CODES = frozenset({"code", "postcode", "zip", "phone", "telephone", "fax", "ssn", "isbn"})
@@ -114,49 +108,7 @@ def check_null_label(evidence: Evidence) -> CheckResult:
             text = f"“{NONE}” stands for rows without {label}"
             y = channels.y[0] if channels.y else None
             if y is not None and result.columns[y].additive:
-                amount = sum(float(row[y]) for row in nameless if isinstance(row[y], int | float))
+                amount = sum(numbers(with_rows(result, tuple(nameless)), y))
                 return warned(f"{text}: {figure(amount, result.columns[y])} in all.", rows=len(nameless), amount=amount)
             return warned(f"{text}.", rows=len(nameless))
     return passed("Every group has a name.")
-
-
-def check_recount(evidence: Evidence) -> CheckResult:
-    """Compare the sum over the groups with the same number asked for without groups."""
-    from sqlglot import exp, parse_one
-
-    if not _can_recount(evidence):
-        return passed("There is no sum over groups to compare.")
-    tree = parse_one(evidence.query.sql, dialect=evidence.query.dialect)
-    if not isinstance(tree, exp.Select) or tree.args.get("group") is None:
-        return passed("There is no sum over groups to compare.")
-    for index in positions(evidence.ran, "measure"):
-        column = evidence.ran.columns[index]
-        if not column.additive or column.share:
-            continue
-        parts, whole = (
-            sum(numbers(evidence.ran, index)),
-            evidence.number(_ungrouped(tree, index).sql(evidence.query.dialect)),
-        )
-        if math.isclose(parts, whole, rel_tol=1e-6, abs_tol=0.01):
-            return passed(f"The groups add up to {figure(whole, column)}, as all rows do.", parts=parts, whole=whole)
-        found = (
-            f"The groups add up to {figure(parts, column)}, but {column.label} over all rows is {figure(whole, column)}"
-        )
-        if tree.expressions[index].find(exp.Distinct):
-            return warned(f"{found}: some rows belong to several groups.", parts=parts, whole=whole)
-        return failed(f"{found}.", parts=parts, whole=whole)
-    return passed("There is no sum over groups to compare.")
-
-
-def _can_recount(evidence: Evidence) -> bool:
-    plan, ran = evidence.plan, evidence.ran
-    whole = plan.limit is None and not plan.having and not ran.truncated
-    return whole and bool(ran.rows) and bool(plan.dimensions)
-
-
-def _ungrouped(tree: exp.Select, index: int) -> exp.Select:
-    """Return the same SELECT with one number over all rows."""
-    whole = tree.copy()
-    for part in ("group", "order"):
-        whole.set(part, None)
-    return whole.select(whole.expressions[index].copy(), append=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .plan_question import Ambiguous, NotUnderstood, plan_question
+from .answers import Ambiguous, NotUnderstood
+from .plan_question import plan_question
 
 __all__ = ["Ambiguous", "NotUnderstood", "plan_question"]

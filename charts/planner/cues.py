@@ -8,7 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from . import vocabulary
-from .text import Token
+from .text import Token, word_set
+
+LIGHT = word_set("of the a in for to")
+WEAK = frozenset(
+    ("amount of", "quantity of", "volume of", "quantities of", "total quantity of", "no of", "number")
+)  # also names of columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +28,10 @@ class Cue:
 
     @property
     def weight(self) -> float:
-        length = self.end - self.start
-        return 1.02 * length + 0.13 * (length - 1)
+        words = self.phrase.split()
+        length = sum(word not in LIGHT for word in words) or 1
+        worth = 0.5 if self.phrase in WEAK else 1.02
+        return worth * length + 0.13 * (length - 1)
 
 
 @lru_cache(maxsize=1)
@@ -35,6 +42,7 @@ def _table() -> dict[tuple[str, ...], tuple[str, Any]]:
         for phrase in vocabulary.phrases(text):
             table.setdefault(phrase, (kind, value))
 
+    add("duration", None, vocabulary.DURATIONS)
     for operator, text in vocabulary.OPERATORS.items():
         add("operator", operator, text)
     for aggregate, text in vocabulary.AGGREGATES.items():
@@ -48,6 +56,7 @@ def _table() -> dict[tuple[str, ...], tuple[str, Any]]:
     add("distribution", None, vocabulary.DISTRIBUTION)
     add("share", None, vocabulary.SHARES)
     add("against", None, vocabulary.AGAINST)
+    add("empty", None, vocabulary.EMPTY)
     add("relation", None, vocabulary.RELATION)
     add("compare", None, vocabulary.COMPARING)
     add("negation", None, vocabulary.NEGATIONS)

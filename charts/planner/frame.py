@@ -45,6 +45,7 @@ class Comparison:
     phrase: str
     texts: tuple[str, ...] = ()
     hint: str = ""
+    times: bool = False  # 'ordered more than 15 times'
 
 
 @dataclass(slots=True)
@@ -95,9 +96,19 @@ class Frame:
     against_at: int | None = None
     records_of_both: bool = False
     count_them: bool = False
+    who: bool = False
+    unsupported: str = ""  # something understood that no plan can say
+    binned: bool = False
+    timed_by: list[Mention] = field(default_factory=list)  # 'joined in 2025'
+    compounds: list[Mention] = field(default_factory=list)  # 'category revenue': tables right before what is measured
+    measured_by: bool = False  # 'compare carriers by average days'
     unknown: list[Token] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     mended: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def words(self) -> set[str]:
+        return {token.text for token in self.tokens}
 
     @property
     def mentions(self) -> list[Mention]:
@@ -105,6 +116,6 @@ class Frame:
         found = [ask.mention for ask in self.asks] + [group.mention for group in self.groups] + list(self.bare)
         found += [absence.mention for absence in self.absences] + [top.mention for top in self.tops]
         found += [side for comparison in self.comparisons for side in (comparison.left, comparison.right)]
-        found += [value.column for value in self.values]
+        found += [value.column for value in self.values] + list(self.timed_by)
         kept = {(mention.start, mention.end): mention for mention in found if mention is not None}
         return [kept[key] for key in sorted(kept)]

@@ -9,15 +9,15 @@ from functools import lru_cache
 from typing import Literal
 
 from ..plan import Column
-from ..profile import ColumnProfile, DerivedMeasure, Profile, Role, Type
+from ..profile import ColumnProfile, DerivedMeasure, Profile, Role, TableProfile, Type
 from . import vocabulary
 from .spelling import Speller
-from .text import NUMBER_WORDS, base, family, fold, words_of
+from .text import NUMBER_WORDS, base, family, fold, word_set, words_of
 
-LIGHT = frozenset("of in the at on by to and for a is has".split())
-GENERIC = frozenset(
+LIGHT = word_set("of in the at on by to and for a is has")
+GENERIC = word_set(
     "id code number no num name type date time amount value text description detail details total key by usd eur percent dollars "
-    "dollar million millions billion billions thousand thousands meter meters km year at info full".split()
+    "dollar million millions billion billions thousand thousands meter meters km year at info full"
 )
 MAX_VALUE_WORDS = 8
 MAX_PARTS = 60_000  # words of values that are remembered, so that 'Boeing' finds 'Boeing 747-400'
@@ -47,6 +47,7 @@ class Form:
     weights: tuple[float, ...]
     target: Target
     worth: float
+    owner: int = 0  # how many of the first words are the table's, not the column's
 
     @property
     def total(self) -> float:
@@ -66,8 +67,9 @@ class Lexicon:
         self._add_names()
         self._add_values()
         self._synonyms = _synonym_index()
-        self._families = _by_family(self.by_word)
+        self.families = _by_family(self.by_word)
         self._matches: dict[str, dict[str, float]] = {}
+        self.suggested: tuple[str, ...] | None = None  # questions that work, once someone has asked for them
         self.speller = Speller(self.by_word, self._synonyms, self.values)
 
     # Names
@@ -81,6 +83,7 @@ class Lexicon:
                 self._add_form(("".join(own),), target, 0.97)
             for column in table.columns:
                 self._add_column(own, column)
+            self._add_display_name(own, table)
         for derived in self.profile.derived:
             for words in derived.words:
                 self._add_form(_bases(words), Target("derived", derived.table, derived=derived), 1.01)
@@ -94,14 +97,21 @@ class Lexicon:
             self._add_form(literal, target, 0.99)
         if len(words) > 1:
             self._add_form(("".join(literal),), target, 0.97)
+        if column.type in (Type.DATE, Type.DATETIME) and "date" not in words:
+            self._add_form((*(word for word in words if word not in LIGHT), "date"), target, 0.96)
         if words[: len(table)] == table and len(words) > len(table):
             self._add_form(words[len(table) :], target, 0.97)
         elif words[:1] != table[-1:]:
-            self._add_form((*table, *words), target, 0.985)
+            self._add_form((*table, *words), target, 0.985, owner=len(table))
             if len(table) > 1:
-                self._add_form((table[-1], *words), target, 0.97)
+                self._add_form((table[-1], *words), target, 0.97, owner=1)
 
-    def _add_form(self, words: tuple[str, ...], target: Target, worth: float) -> None:
+    def _add_display_name(self, own: tuple[str, ...], table: TableProfile) -> None:
+        """'company name' means the column that names a company, whatever it is called."""
+        if table.display is not None and not any(words_of(column.name)[-1:] == ("name",) for column in table.columns):
+            self._add_form((*own, "name"), Target("column", table.name, table.display), 0.97)
+
+    def _add_form(self, words: tuple[str, ...], target: Target, worth: float, *, owner: int = 0) -> None:
         if not words:
             return
         weights = tuple(_weight(word) for word in words)
@@ -109,7 +119,7 @@ class Lexicon:
             weights = tuple(1.0 if word not in LIGHT else 0.1 for word in words)
         for word in words:
             self.by_word[word].add(len(self.forms))
-        self.forms.append(Form(words, weights, target, worth))
+        self.forms.append(Form(words, weights, target, worth, owner))
 
     # Values
 
@@ -157,7 +167,7 @@ class Lexicon:
     def _similar(self, word: str, singular: str) -> Iterator[tuple[str, float]]:
         yield singular, 1.0
         yield word, 1.0
-        for relative in self._families.get(family(singular), ()):
+        for relative in self.families.get(family(singular), ()):
             yield relative, 0.9
         for other in self._synonyms.get(singular, ()):
             yield other, 0.86
@@ -177,10 +187,18 @@ class Lexicon:
             found = self.values.get((base(words[0]),), [])
             nation = vocabulary.NATIONS.get(words[0])
             if not found and nation:
-                found = self.values.get(tuple(nation.split()), [])
+                return self.values.get(tuple(nation.split()), []) or self.value_targets(tuple(nation.split()))
+        if not found:
+            found = self._same_nation(" ".join(words))
         if not found and len(words) > 1:
             found = self.values.get((*words[:-1], base(words[-1])), [])
         return found
+
+    def _same_nation(self, words: str) -> list[Target]:
+        for names in vocabulary.SAME_NATION:
+            if words in names:
+                return next((found for name in names if (found := self.values.get(tuple(name.split())))), [])
+        return []
 
 
 def _bases(words: Iterable[str]) -> tuple[str, ...]:

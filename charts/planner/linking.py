@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..profile import Profile, Role
 from .cues import Cue
 from .lexicon import Form, Lexicon, Target
-from .text import Token
+from .text import Token, word_set
 from .vocabulary import FILLER
 
 MAX_SPAN = 6
 LEAST = 0.6
+FAINT = 0.3  # the score of a common word such as 'high', which is a value only beside its column
 CLOSE = 0.13  # candidates this close to the best stay in the race
+COUNTING = word_set("number count amount total quantity sum average")
+NOUNS = word_set(
+    "item title type kind category name person time number amount quantity"
+)  # fillers that synonyms may explain
 BRIDGES = frozenset(("of", "the"))  # words inside a span that do not count: 'date of birth', 'name of the product'
 
 
@@ -78,12 +83,12 @@ def _mentions(tokens: Sequence[Token], blocked: frozenset[int], lexicon: Lexicon
                 break
             if len(span) > 1 and any(part.owner for part in span[:-1]) and len(span) > 3:
                 break
-            found = _mention(span, start, lexicon)
+            found = link_span(span, start, lexicon)
             if found is not None:
                 yield found
 
 
-def _mention(span: Sequence[Token], start: int, lexicon: Lexicon) -> tuple[Mention, float] | None:
+def link_span(span: Sequence[Token], start: int, lexicon: Lexicon) -> tuple[Mention, float] | None:
     phrase = " ".join(token.raw for token in span)
     quoted = span[0].kind == "quoted"
     names = () if quoted and len(span) > 1 else tuple(_names(span, lexicon))
@@ -102,7 +107,15 @@ def _names(span: Sequence[Token], lexicon: Lexicon) -> Iterable[Candidate]:
         return []
     if len(span) == 1 and span[0].text in ("a", "i", "s", "no", "is", "in", "to", "by", "or"):
         return []
-    words = [token.text for token in span for token in [token]]
+    least = (
+        0.95
+        if len(span) == 1
+        and {span[0].text, span[0].base} & FILLER
+        and span[0].base not in NOUNS
+        and not span[0].text.endswith("ed")
+        else LEAST
+    )
+    words = [token.text for token in span]
     if span[0].kind == "quoted":
         words = span[0].text.split()[:MAX_SPAN]
     bridged = [index for index, word in enumerate(words) if word in BRIDGES and 0 < index < len(words) - 1]
@@ -114,8 +127,10 @@ def _names(span: Sequence[Token], lexicon: Lexicon) -> Iterable[Candidate]:
     best: dict[Target, float] = {}
     for index in indexes:
         form = lexicon.forms[index]
+        if bridged and (form.owner or (words[0] in COUNTING and "of" not in form.words)):
+            continue  # 'number of professors' is no professor number, 'price of products' names two things: the column, and the table it is in
         score = _form_score(form, [matches[i] for i in counted], [matches[i] for i in bridged])
-        if score >= LEAST and score > best.get(form.target, 0):
+        if score >= least and score > best.get(form.target, 0):
             best[form.target] = score
     return _ranked(best)
 
@@ -133,8 +148,8 @@ def _form_score(form: Form, matches: Sequence[dict[str, float]], bridges: Sequen
         free.remove(index)
         gained += form.weights[index]
         quality += score * form.weights[index]
-    if not gained:
-        return 0.0
+    if not gained or (form.owner and not any(index not in free for index in range(form.owner, len(form.words)))):
+        return 0.0  # the table's words alone do not name its column
     coverage = gained / form.total
     head = 0.02 if len(form.words) - 1 not in free else 0.0
     return form.worth * (quality / gained) * min(1.0, 0.56 + 0.44 * coverage + head * (coverage < 1))
@@ -146,14 +161,19 @@ def _ranked(best: dict[Target, float]) -> list[Candidate]:
 
 
 def _values(span: Sequence[Token], lexicon: Lexicon) -> Iterable[Candidate]:
-    words = tuple(word for token in span for word in token.text.split()) if span[0].kind == "quoted" else tuple(
-        token.text for token in span
+    words = (
+        tuple(word for token in span for word in token.text.split())
+        if span[0].kind == "quoted"
+        else tuple(token.text for token in span)
     )
     quoted = span[0].kind == "quoted"
-    if not words or all(_says_nothing(token) for token in span) and not quoted:
+    silent = all(_says_nothing(token) for token in span) and not quoted
+    if not words or (silent and len(span) > 1) or span[0].kind == "number":
         return []
-    score = 1.1 if quoted else 0.97
+    score = FAINT if silent else 1.1 if quoted else 0.97
     exact = lexicon.value_targets(words)
+    if silent:
+        return [Candidate(target, score) for target in exact[:20] if len(target.value) > 2]
     if exact:
         return [Candidate(target, score - _doubt(span, target, lexicon.profile)) for target in exact[:20]]
     proper = span[0].raw[:1].isupper() and span[0].start > 0
@@ -163,7 +183,10 @@ def _values(span: Sequence[Token], lexicon: Lexicon) -> Iterable[Candidate]:
 
 
 def _says_nothing(token: Token) -> bool:
-    return token.kind == "number" or token.text in FILLER and not (token.raw[:1].isupper() and token.start > 0)
+    proper = token.start > 0 and (
+        (token.raw[:1].isupper() and len(token.raw) > 2) or (token.raw.isupper() and len(token.raw) == 2)
+    )
+    return token.kind == "number" or (token.text in FILLER and not proper)
 
 
 def _doubt(span: Sequence[Token], target: Target, profile: Profile) -> float:
@@ -172,7 +195,7 @@ def _doubt(span: Sequence[Token], target: Target, profile: Profile) -> float:
     doubt = 0.0
     if len(span) == 1 and len(target.value) < 3 and span[0].raw != target.value:
         doubt += 0.5
-    if len(span) == 1 and span[0].text in FILLER:
+    if len(span) == 1 and span[0].text in FILLER and not span[0].raw.isupper():
         doubt += 0.35
     if column.role in (Role.TEXT, Role.ID):
         doubt += 0.1
@@ -182,7 +205,3 @@ def _doubt(span: Sequence[Token], target: Target, profile: Profile) -> float:
 def named(mention: Mention, kinds: str) -> tuple[Candidate, ...]:
     """Return the candidates of the given kinds of name."""
     return tuple(candidate for candidate in mention.names if candidate.target.kind in kinds.split())
-
-
-def without_values(mention: Mention) -> Mention:
-    return replace(mention, values=())

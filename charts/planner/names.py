@@ -30,7 +30,11 @@ def column_label(profile: Profile, column: Column) -> str:
     found = profile.column(column.table, column.column)
     words = column_words(found)
     if words in ("name", "title", "id", "code", "type", "date", "description"):
-        words = f"{singular(table_words(profile.table(column.table)))} {words}" if words != "name" else singular(table_words(profile.table(column.table)))
+        words = (
+            f"{singular(table_words(profile.table(column.table)))} {words}"
+            if words != "name"
+            else singular(table_words(profile.table(column.table)))
+        )
     return words[:1].upper() + words[1:]
 
 

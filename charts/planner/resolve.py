@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..plan import Column
 from ..profile import ColumnProfile, Profile, Role, TableProfile, Type
@@ -12,25 +12,36 @@ from .lexicon import Target
 from .linking import Candidate, Mention
 from .text import family
 
+Span = tuple[int, int]
 TIMES = (Type.DATE, Type.DATETIME)
 NUMBERS = (Type.INTEGER, Type.REAL)
 NEAR = 0.22  # what a table named next to a column adds to that column's score
+TIE = 0.004
 FAR = 0.6  # what a table that cannot be reached costs
 
 
 class Resolver:
     """Chooses among the candidates of mentions, in the light of the tables that the question names."""
 
-    def __init__(self, profile: Profile, frame: Frame) -> None:
+    def __init__(self, profile: Profile, frame: Frame, settled: Mapping[Span, Target] | None = None) -> None:
         self.profile = profile
+        self.settled = settled or {}  # what the person chose when asked
+        self.ties: dict[Span, tuple[Mention, list[Target]]] = {}  # what could as well have meant something else
         self.mentions = frame.mentions
         self.tables: list[tuple[int, int, str]] = []  # where each table is named
+        absent = {id(absence.mention) for absence in frame.absences}
         for mention in self.mentions:
+            if id(mention) in absent:
+                continue  # what is missing says nothing of what is there
             best = mention.names[0] if mention.names else None
             if best is not None and best.target.kind == "table" and best.score >= 0.84:
                 self.tables.append((mention.start, mention.end, best.target.table))
         self.anchors = {table for _, _, table in self.tables}
-        self.anchors |= {m.names[0].target.table for m in self.mentions if len(m.names) == 1 and m.names[0].score > 0.9}
+        self.anchors |= {
+            m.names[0].target.table
+            for m in self.mentions
+            if len(m.names) == 1 and id(m) not in absent and m.names[0].score > 0.9
+        }
         self.anchors |= {v.mention.values[0].target.table for v in frame.values if len(v.mention.values) == 1}
         self._chosen: dict[tuple[int, int, str], Target | None] = {}
 
@@ -38,6 +49,8 @@ class Resolver:
         """Return what a mention means when it is wanted as a "number", "group", "count", "time" or "any"; None if it can't be."""
         if mention is None or not mention.names:
             return None
+        if (mention.start, mention.end) in self.settled:
+            return self.settled[mention.start, mention.end]
         key = (mention.start, mention.end, want)
         if key not in self._chosen:
             self._chosen[key] = self._best(mention, mention.names, want)
@@ -45,6 +58,8 @@ class Resolver:
 
     def choose_value(self, mention: Mention, column: Mention | None = None) -> Target | None:
         """Return the value that a mention quotes, in the column that fits best."""
+        if (mention.start, mention.end) in self.settled:
+            return self.settled[mention.start, mention.end]
         hinted = [found for found in mention.values if column is not None and self._names_column(column, found.target)]
         return self._best(mention, hinted or mention.values, "value")
 
@@ -52,12 +67,19 @@ class Resolver:
         return any((found.target.table, found.target.column) == (value.table, value.column) for found in column.names)
 
     def _best(self, mention: Mention, candidates: Iterable[Candidate], want: str) -> Target | None:
-        scored = [(found.score + self._context(mention, found.target) + self._fit(found.target, want), i) for i, found in enumerate(candidates)]
-        scored = [(score, i) for score, i in scored if score > 0.3]
+        scored = [
+            (found.score + self._context(mention, found.target) + self._fit(found.target, want), i)
+            for i, found in enumerate(candidates)
+        ]
+        scored = [(score, i) for score, i in scored if score > 0.25]
         if not scored:
             return None
+        found = list(candidates)
         best = max(scored, key=lambda pair: (round(pair[0], 6), -pair[1]))
-        return list(candidates)[best[1]].target
+        equal = [found[i].target for score, i in scored if score >= best[0] - TIE]
+        if len({target.table for target in equal}) > 1 and want != "any":
+            self.ties[mention.start, mention.end] = (mention, equal)
+        return found[best[1]].target
 
     def _context(self, mention: Mention, target: Target) -> float:
         near = 0.0
@@ -77,6 +99,8 @@ class Resolver:
     def _fit(self, target: Target, want: str) -> float:
         if want in ("any", "value"):
             return 0.0
+        if want == "absent":
+            return self._fit_absence(target)
         if target.kind == "table":
             return {"count": 0.05, "group": 0.0, "number": -0.5, "time": -1.0}.get(want, 0.0)
         if target.kind == "derived":
@@ -89,6 +113,13 @@ class Resolver:
         if want == "group":
             return -0.1 if column.role in (Role.ADDITIVE, Role.INTENSIVE) else 0.0
         return 0.0
+
+    def _fit_absence(self, target: Target) -> float:
+        """What can be missing: rows of a table, or a value of a column that has gaps."""
+        if target.kind != "column":
+            return -1.0 if target.kind == "derived" else 0.0
+        column = self.column(target)
+        return (0.1 if column.nulls else -0.1) + 0.1 * (column.type in TIMES)
 
     def column(self, target: Target) -> ColumnProfile:
         return self.profile.column(target.table, target.column)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from . import vocabulary
-from .text import NUMBER_WORDS, base
+from .text import NUMBER_WORDS, base, word_set
 
 ENGLISH_TEXTS = (
     *vocabulary.CHARTS.values(), *vocabulary.AGGREGATES.values(), *vocabulary.GRAINS.values(), *vocabulary.OPERATORS.values(),
@@ -21,25 +21,40 @@ ENGLISH_TEXTS = (
 def english() -> frozenset[str]:
     """Return every word that the planner itself knows."""
     words = {word for text in ENGLISH_TEXTS for phrase in vocabulary.phrases(text) for word in phrase}
-    words.update(vocabulary.FILLER, vocabulary.ADVERBS, vocabulary.AFTER_AS, vocabulary.NATIONS, vocabulary.ORDER_VERBS, NUMBER_WORDS)
+    words.update(
+        vocabulary.FILLER,
+        vocabulary.ADVERBS,
+        vocabulary.AFTER_AS,
+        vocabulary.NATIONS,
+        vocabulary.ORDER_VERBS,
+        NUMBER_WORDS,
+    )
     words.update(word for phrase in vocabulary.SUPERLATIVES for word in phrase.split())
     words.update(vocabulary.BOTHER, vocabulary.DESTRUCTIVE)
-    words.update("last past previous next this since until before after quarter today yesterday half recent latest newest".split())
-    words.update("january february march april may june july august september october november december".split())
-    words.update("jan feb mar apr jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday".split())
+    words.update(
+        word_set(
+            "last past previous next this since until before after quarter today yesterday half recent latest newest"
+        )
+    )
+    words.update(word_set("january february march april may june july august september october november december"))
+    words.update(
+        word_set(
+            "jan feb mar apr jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday"
+        )
+    )
     return frozenset(words)
 
 
 class Speller:
     """Knows every word that can mean something in one source."""
 
-    def __init__(
-        self, names: Collection[str], synonyms: Iterable[str], values: Iterable[tuple[str, ...]]
-    ) -> None:
+    def __init__(self, names: Collection[str], synonyms: Iterable[str], values: Iterable[tuple[str, ...]]) -> None:
         self.known = set(english()) | set(names) | set(synonyms)
         value_words = {word for words in values for word in words}
         self.by_length: dict[int, list[str]] = defaultdict(list)
-        for word in sorted(self.known | ({word for word in value_words if len(word) >= 5} if len(value_words) < 5000 else set())):
+        for word in sorted(
+            self.known | ({word for word in value_words if len(word) >= 5} if len(value_words) < 5000 else set())
+        ):
             if len(word) >= 4 and word.isalpha():
                 self.by_length[len(word)].append(word)
         self.known |= value_words
@@ -53,7 +68,7 @@ class Speller:
         if word not in self._mended:
             if len(self._mended) > 10_000:
                 self._mended.clear()
-            self._mended[word] = self._closest(word)
+            self._mended[word] = self._closest(word) or (self._closest(base(word)) if base(word) != word else None)
         return self._mended[word]
 
     def _closest(self, word: str) -> str | None:

@@ -21,13 +21,11 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-NUMBER_WORDS = dict(
-    zip(
-        "zero one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty fifty hundred thousand".split(),
-        (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 30, 50, 100, 1000),
-        strict=True,
-    )
-) | {"dozen": 12, "couple": 2}
+NUMBER_WORDS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100, "thousand": 1000,
+    "dozen": 12, "couple": 2,
+}  # fmt: skip
 IRREGULAR = {
     "people": "person", "men": "man", "women": "woman", "children": "child", "feet": "foot", "mice": "mouse",
     "lives": "life", "wives": "wife", "knives": "knife", "wolves": "wolf", "criteria": "criterion", "data": "data",
@@ -42,7 +40,10 @@ IRREGULAR = {
     "held": "hold", "taught": "teach", "us": "us", "this": "this", "does": "do", "did": "do", "yes": "yes",
     "always": "always", "perhaps": "perhaps", "plus": "plus", "versus": "versus", "minus": "minus", "address": "address",
 }  # fmt: skip
-SUFFIXES = ("ations", "ation", "ments", "ment", "ered", "eries", "ery", "ings", "ing", "ions", "ion", "ied", "ies", "ers", "er", "ed", "es", "s", "y", "e", "d")
+SUFFIXES = (
+    "ations", "ation", "ments", "ment", "ered", "eries", "ery", "ings", "ing", "ions", "ion", "ied", "ies", "ers", "er", "ed",
+    "es", "s", "y", "e", "d",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ class Token:
     kind: Literal["word", "number", "quoted", "date", "mark"] = "word"
     number: float | None = None
     owner: bool = False  # it ended in 's
+
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a text written by hand."""
+    return frozenset(text.split())
 
 
 def fold(text: str) -> str:

@@ -9,13 +9,29 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from .text import Token
+from .text import Token, word_set
 
-MONTHS = "january february march april may june july august september october november december".split()
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 MONTH_NUMBER = {name: number for number, name in enumerate(MONTHS, 1)}
 MONTH_NUMBER |= {name[:3]: number for name, number in MONTH_NUMBER.items()} | {"sept": 9}
 ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "last": 4}
-NUMBERS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "couple of": 2}
+NUMBERS = {
+    "a": 1,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "couple of": 2,
+}
 
 MONTH = rf"(?:{'|'.join(sorted(MONTH_NUMBER, key=len, reverse=True))})"
 YEAR = r"(?:19|20)\d\d"
@@ -42,7 +58,9 @@ PATTERNS = (
     ("in", rf"\b(?P<a>{MONTH} {YEAR})\b"),
 )  # fmt: skip
 COMPILED = tuple((operator, re.compile(pattern)) for operator, pattern in PATTERNS)
-NO_YEAR_AFTER = frozenset("than over above under below least most exactly equal equals top first last by is = > < >= <= exceeding code number id zip room limit".split())
+NO_YEAR_AFTER = word_set(
+    "than over above under below least most exactly equal equals top first last by is = > < >= <= exceeding code number id zip room limit"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +100,9 @@ def _joined(tokens: Sequence[Token]) -> tuple[str, list[int]]:
     return " ".join(parts), starts
 
 
-def _hit(match: re.Match[str], operator: str, starts: list[int], tokens: Sequence[Token], today: date) -> TimeHit | None:
+def _hit(
+    match: re.Match[str], operator: str, starts: list[int], tokens: Sequence[Token], today: date
+) -> TimeHit | None:
     inside = [index for index, at in enumerate(starts) if match.start() <= at < match.end()]
     if not inside:
         return None
@@ -119,7 +139,9 @@ def _recent(words: str, today: date) -> tuple[date, date] | None:
         return date(today.year, 1, 1), today
     if words in ("mtd", "month to date"):
         return today.replace(day=1), today
-    match = re.fullmatch(rf"(last|past|previous|prior|recent|this|current) (?:(\d+|{'|'.join(NUMBERS)}) )?({UNIT})", words)
+    match = re.fullmatch(
+        rf"(last|past|previous|prior|recent|this|current) (?:(\d+|{'|'.join(NUMBERS)}) )?({UNIT})", words
+    )
     if not match:
         return None
     which, number, unit = match.group(1), match.group(2), match.group(3).rstrip("s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..plan import Aggregate, ChartType, Grain
+from .text import word_set
 
 A, C, G = Aggregate, ChartType, Grain
 
@@ -29,19 +30,27 @@ CHARTS: dict[ChartType, str] = {
     C.AREA: "area chart, area graph, area plot, filled line chart",
     C.TABLE: "table, data table, plain table",
 }
-AFTER_AS = {"line": C.LINE, "lines": C.LINE, "bar": C.BAR, "area": C.AREA, "list": C.TABLE, "points": C.SCATTER, "number": C.NUMBER}
+AFTER_AS = {
+    "line": C.LINE,
+    "lines": C.LINE,
+    "bar": C.BAR,
+    "area": C.AREA,
+    "list": C.TABLE,
+    "points": C.SCATTER,
+    "number": C.NUMBER,
+}
 
 AGGREGATES: dict[Aggregate, str] = {
     A.COUNT_DISTINCT: "number of different, number of distinct, number of unique, how many different, how many distinct,"
     "how many unique, count of distinct, count of different, count of unique, count distinct, count different, distinct count of,"
     "total number of different, total number of distinct, amount of different, different number of, number of the different",
     A.COUNT: "number of, how many, count of, count, counts, total number of, total count of, total count, amount of, number of all,"
-    "quantity of, frequency of, frequency, frequencies of, how often, # of, # , no of, numbers of, total number, total numbers, total amount of,"
+    "quantity of, frequency of, frequency, frequencies of, how often, # of, # , no of, numbers of, total number, total numbers,"
     "volume of, quantities of, tally of, tally, number of the, how many of the, how many times, occurrences of, total quantity of,"
     "a count of, nr of, nb of, num of, head count of, overall count of, overall number of, corresponding count of, number,"
     "corresponding number of, cumulative count of, respective number of, counting, quantify",
     A.SUM: "total, sum of, sum, total of, total value of, total sum of, overall, combined, cumulative, in total, summed, totals, accumulated,"
-    "aggregate, total sum, sums of, cumulative value of, cumulative sum of, altogether, sum total of, grand total of",
+    "how much, aggregate, total sum, sums of, cumulative value of, cumulative sum of, altogether, sum total of, grand total of",
     A.AVERAGE: "average, mean, avg, average of, mean of, avg of, averages, on average, averaged, average value of, mean value of,"
     "average number of, average amount of, the average of the, typical, typically, in average, per average, means of",
     A.MINIMUM: "minimum, min, minimal, minimum of, lowest, least, smallest, min of, minimum value of, fewest, lowest value of,"
@@ -56,11 +65,11 @@ SUPERLATIVES: dict[str, tuple[str, bool]] = {  # adjective -> the words of what 
     "lightest": ("weight", False), "fastest": ("speed", True), "slowest": ("speed", False), "richest": ("money worth income", True),
     "best selling": ("revenue quantity", True), "bestselling": ("revenue quantity", True), "top selling": ("revenue quantity", True),
     "worst selling": ("revenue quantity", False), "most profitable": ("profit", True), "selling": ("revenue quantity", True),
-    "strongest": ("revenue", True), "poorest": ("money worth income", False), "bestseller": ("revenue quantity", True),
+    "strongest": ("revenue", True), "selling best": ("revenue quantity", True), "selling most": ("revenue quantity", True), "poorest": ("money worth income", False), "bestseller": ("revenue quantity", True),
     "populated": ("population", True), "populous": ("population", True),
 }  # fmt: skip
-FIRST_IS_MOST = "top, best, highest, largest, biggest, greatest, most, leading, strongest, busiest, main, maximum, max"
-FIRST_IS_LEAST = "bottom, worst, lowest, smallest, least, fewest, weakest, minimum, min"
+FIRST_IS_MOST = "most popular, most important, top, best, highest, largest, biggest, greatest, most, leading, strongest, busiest, main, maximum, max"
+FIRST_IS_LEAST = "least popular, least important, bottom, worst, lowest, smallest, least, fewest, weakest, minimum, min"
 
 GRAINS: dict[Grain, str] = {
     G.WEEKDAY: "weekday, weekdays, day of the week, day of week, days of the week, week day, day of a week, week days",
@@ -83,10 +92,10 @@ GROUPING = (
     "by, per, for each, for every, in each, in every, of each, of every, each, every, from each, from every, at each, to each, across, grouped by,"
     "group by, grouping by, broken down by, break down by, breakdown by, split by, split up by, splitted by, split into, divided by, categorized by, categorised by,"
     "categorizing by, classified by, according to, depending on, with respect to, within each, by each, by every, segmented by, separated by, for different, for all the different,"
-    "in different, of different, from different, by different, different, various, distinct, unique, for any, with each, on each, under each, based on, sliced by, arranged by each,"
-    "having each, colored by, coloured by, color by, for various, of various, in various, from various, across all, across different, and group by, and split by, grouped into,"
+    "in different, of different, from different, by different, different, various, distinct, unique, with each, on each, under each, based on, sliced by, arranged by each,"
+    "having each, colored by, coloured by, color by, for various, of various, in various, from various, across different, and group by, and split by, grouped into,"
     "organized by, organised by, by the attribute, attribute, bin by, binned by, binning by, broken out by, broken into, stacked by, breakdown of, breaking down by, per each, as per,"
-    "all the different, all different, all the possible, all possible, diverse, for the different, of the different, among different, among, amongst, by individual, individual, cut by, cut per, down by, up by, separately for, respective"
+    "all the different, all different, all the possible, all possible, diverse, for the different, of the different, among different, by individual, individual, cut by, cut per, down by, up by, separately for, respective"
 )
 DISTRIBUTION = "distribution of, distribution, distributed, spread of, breakdown of, composition of, make up of, distributions of, split of, mix of"
 SHARES = (
@@ -98,9 +107,11 @@ AGAINST = "against, versus, vs"
 RELATION = (
     "relationship between, relation between, correlation between, correlation of, relationship of, correlation, relationship, relation of,"
     "relate to, related to, depend on, depends on, affect, affects, influence, influences, association between, correlate with, correlates with, correlated with, "
-    "dependence of, dependency of, connection between, correlate, relate, interplay of, interplay between, link between, impact of, effect of, influence of, go together, hang together"
+    "dependence of, dependency of, connection between, correlate, correlated, relate, interplay of, interplay between, link between, impact of, effect of, influence of, go together, hang together"
 )
-COMPARING = "compare, comparing, comparison of, comparison, compared, comparison between, side by side, contrast, contrasting"
+COMPARING = (
+    "compare, comparing, comparison of, comparison, compared, comparison between, side by side, contrast, contrasting"
+)
 NEGATIONS = (
     "without, without any, never, not, no, have no, has no, with no, not have, none, lacking, neither, except, excluding, other than, except for, not any, "
     "do not have, does not have, do not have any, not have any, that have no, not in, missing, apart from, nothing, nobody, not yet, yet to be, still not, not been, excluded, ignoring, ignore"
@@ -120,27 +131,38 @@ OPERATORS: dict[str, str] = {
     "starts": "starts with, start with, starting with, begins with, begin with, beginning with",
     "ends": "ends with, end with, ending with, ending in, ends in",
 }
-SUFFIX_OPERATORS = ("or more", "and more", "and above", "or above", "or less", "or fewer", "and below", "or below", "and over", "and under")
+SUFFIX_OPERATORS = (
+    "or more",
+    "and more",
+    "and above",
+    "or above",
+    "or less",
+    "or fewer",
+    "and below",
+    "or below",
+    "and over",
+    "and under",
+)
 ASCENDING = (
     "ascending, asc, ascend, low to high, lowest to highest, smallest to largest, least to most, increasing, a to z, alphabetical, alphabetically,"
-    "alphabetic, small to large, least to greatest, oldest to newest, oldest to most recent, oldest to most recently, earliest to latest, chronological, chronologically,"
+    "alphabetic, lexicographical, lexicographic, lexicographically, ascending alphabetical, small to large, least to greatest, oldest to newest, oldest to most recent, oldest to most recently, earliest to latest, chronological, chronologically,"
     "small to big, smallest first, lowest first, smallest to biggest, bottom to top, rising, low to the high, fewest first, oldest first, earliest first, from the lowest, worst to best,"
     "a z, upward, upwards, from the bottom, in the order of their date"
 )
 DESCENDING = (
     "descending, desc, descend, high to low, highest to lowest, largest to smallest, most to least, decreasing, z to a, large to small, greatest to least,"
-    "newest to oldest, most recent to oldest, latest to earliest, reverse alphabetical, reverse alphabetically, reverse, big to small, biggest to smallest, largest first, highest first, best first,"
+    "newest to oldest, most recent to oldest, latest to earliest, reverse alphabetical, reverse alphabetically, reversed lexicographical, reverse lexicographical, descending alphabetical, reversed alphabetical, reverse, big to small, biggest to smallest, largest first, highest first, best first,"
     "top to bottom, falling, high to the low, most first, biggest first, newest first, latest first, most recent first, from the highest, from the most, best to worst, most recent one, downward,"
     "from most, strongest first, reverse order, reversed, greatest first, from the top, from the biggest, from the largest"
 )
-ORDER_VERBS = (
-    "sort sorted sorting order ordered ordering rank ranked ranking arrange arranged arranging organize organized organise organised "
-    "list listed display displayed show shown showing sequence sequenced put".split()
+STRONG_ORDER_VERBS = word_set(
+    "sort sorted sorting order ordered ordering rank ranked ranking arrange arranged arranging"
 )
-STRONG_ORDER_VERBS = frozenset("sort sorted sorting order ordered ordering rank ranked ranking arrange arranged arranging".split())
+ORDER_VERBS = STRONG_ORDER_VERBS | word_set(
+    "organize organized organise organised list listed display displayed show shown showing sequence sequenced put"
+)
 
-FILLER = frozenset(
-    """a an the of in on at to for from with by as and or but if then than so that this these those there here their its his her it they them he
+FILLER = word_set("""a an the of in on at to for from with by as and or but if then than so that this these those there here their its his her it they them he
     she i me my we us our you your is are be was were been being am do does did done doing have has had having can could will would shall should
     may might must let lets please pls plz kindly thanks thank just only also too very really quite about around regarding concerning respect all any some both either
     each every what which who whom whose where when why how show shows showing shown display displays displayed displaying give gives given giving tell
@@ -170,11 +192,13 @@ FILLER = frozenset(
     have's really actually basically roughly approximately interested curious wondering wonder think care due because whether consider considered considering ask
     when's give's rather instead again back next new current own per-each meaning means mean meant say says said kindly along's alongside as well
     keep keeps kept run runs ran lie lies fall falls fell reach reached bring brought serve served serves receive received receives
+    among amongst obtain enumerate quantify showcase showcasing exhibit indicate indicating contrast supply furnish select pertaining kindly additionally
+    identical throughout origin's starting start starts located situated per-capita itself outcome outcomes findings corresponding illustrates compare's
+    yet sell sells selling earn earns earned bring brings bringing generate generates spend spends needed first last apiece
     it's i'd i'm we're you're they're got gotten anywhere everywhere
-    """.split()  # noqa: SIM905 - a list of three hundred words reads best as prose
-)
-BOTHER = frozenset("hello hi hey thanks bye goodbye poem joke story song weather write sing".split())
-DESTRUCTIVE = frozenset("delete drop update insert remove alter truncate erase modify overwrite rename wipe destroy".split())
+    """)
+BOTHER = word_set("hello hi hey thanks bye goodbye poem joke story song weather write sing")
+DESTRUCTIVE = word_set("delete drop update insert remove alter truncate erase modify overwrite rename wipe destroy")
 
 SYNONYMS: tuple[str, ...] = (
     "revenue sale turnover taking proceed earning income",
@@ -201,10 +225,9 @@ SYNONYMS: tuple[str, ...] = (
     "ship vessel boat",
     "year season",
     "grade mark score",
-    "rating star score",
+    "rating star score review",
     "rank position ranking",
     "phone telephone",
-    "date day time",
     "gender sex",
     "income earning revenue",
     "nationality citizenship",
@@ -225,7 +248,7 @@ SYNONYMS: tuple[str, ...] = (
     "founder creator",
     "budget funding",
     "capacity seat",
-    "purchase order",
+    "purchase order buy",
     "document file",
     "channel medium",
     "author writer",
@@ -258,6 +281,7 @@ SYNONYMS: tuple[str, ...] = (
     "policy contract",
     "claim request",
     "job occupation profession",
+    "institution organization organisation",
     "wedding marriage",
     "photo picture image",
     "supplier vendor provider",
@@ -273,10 +297,21 @@ SYNONYMS: tuple[str, ...] = (
     "start begin beginning",
     "end finish close",
 )
+EMPTY = "is empty, is null, is blank, is missing, are empty, are missing, is unknown, are null, was empty, empty"
+DURATIONS = "how long, how many days, number of days, days it takes, days does it take, how much time"
+PERSONS = word_set(
+    "customer client person people user employee student member patient author staff worker player singer guest teacher buyer"
+)
+WHO_SELLS = ("we", "i", "they", "you", "company", "shop", "business")
+SELLING = word_set("sell sold earn make made take took bring brought turn generate")
+SAME_NATION = (
+    ("us", "usa", "united states", "america", "united states of america", "u s"),
+    ("uk", "united kingdom", "great britain", "britain", "gb"),
+)
 NATIONS = {
     "german": "germany", "french": "france", "spanish": "spain", "italian": "italy", "polish": "poland", "dutch": "netherlands",
     "swedish": "sweden", "austrian": "austria", "british": "united kingdom", "english": "england", "american": "united states",
-    "usa": "united states", "us": "united states", "uk": "united kingdom", "chinese": "china", "japanese": "japan", "indian": "india",
+    "chinese": "china", "japanese": "japan", "indian": "india",
     "canadian": "canada", "australian": "australia", "brazilian": "brazil", "mexican": "mexico", "russian": "russia", "swiss": "switzerland",
     "belgian": "belgium", "danish": "denmark", "norwegian": "norway", "finnish": "finland", "irish": "ireland", "portuguese": "portugal",
     "greek": "greece", "turkish": "turkey", "czech": "czech republic", "hungarian": "hungary", "korean": "south korea", "holland": "netherlands",

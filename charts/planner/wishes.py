@@ -8,13 +8,13 @@ from functools import lru_cache
 
 from ..plan import ChartType
 from . import vocabulary
-from .text import Token
+from .text import Token, word_set
 
-BEFORE_CHART = frozenset("a an the in as with using by on through via of into form use to this following".split())
+BEFORE_CHART = word_set("a an the in as with using by on through via of into form use to this following")
 BREAKS = frozenset(",.;?!:")
-NOUN_BEFORE = frozenset("each every the per of an this any by".split())
-WEAK = frozenset(vocabulary.ORDER_VERBS) - vocabulary.STRONG_ORDER_VERBS
-BY = frozenset("by on".split())
+NOUN_BEFORE = word_set("each every the per of an this any by")
+WEAK = vocabulary.ORDER_VERBS - vocabulary.STRONG_ORDER_VERBS
+BY = word_set("by on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ def find_chart(tokens: Sequence[Token]) -> list[ChartWish]:
         for end in range(min(start + 4, len(tokens)), start, -1):
             words = tuple(token.text for token in tokens[start:end])
             chart = charts.get(words)
-            if chart is ChartType.TABLE and (not start or tokens[start - 1].text not in ("a", "as", "in", "into", "plain")):
+            if chart is ChartType.TABLE and (
+                not start or tokens[start - 1].text not in ("a", "as", "in", "into", "plain")
+            ):
                 chart = None
             if chart is None and end == start + 1 and _is_after_as(tokens, start):
                 chart = vocabulary.AFTER_AS.get(words[0])
@@ -100,7 +102,11 @@ def _segments(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
 
 
 def _order_in(tokens: Sequence[Token], first: int, last: int, blocked: frozenset[int]) -> OrderWish | None:
-    spoken = [i for i in range(first, last) if i not in blocked and tokens[i].text not in ("the", "to-") and tokens[i].kind != "quoted"]
+    spoken = [
+        i
+        for i in range(first, last)
+        if i not in blocked and tokens[i].text not in ("the", "to-") and tokens[i].kind != "quoted"
+    ]
     direction = _direction(tokens, spoken)
     if direction is None:
         return _undirected(tokens, spoken, last)
@@ -110,7 +116,9 @@ def _order_in(tokens: Sequence[Token], first: int, last: int, blocked: frozenset
     stop = _stop(tokens, end, last)
     inside = [i for i in range(start, stop) if i not in blocked and not at <= i < end and i != verb]
     phrase = " ".join(tokens[i].text for i in range(at, end))
-    return OrderWish(start, stop, descending, tuple(i for i in inside if tokens[i].text not in ("order", "ordering")), phrase)
+    return OrderWish(
+        start, stop, descending, tuple(i for i in inside if tokens[i].text not in ("order", "ordering")), phrase
+    )
 
 
 def _direction(tokens: Sequence[Token], spoken: Sequence[int]) -> tuple[int, int, bool] | None:
@@ -159,19 +167,31 @@ def _preposition_before(tokens: Sequence[Token], at: int) -> int:
 def _stop(tokens: Sequence[Token], end: int, last: int) -> int:
     """Return where the clause ends: it takes 'order', 'by the y axis', 'of price'; a new verb or grouping ends it."""
     for index in range(end, last):
-        if tokens[index].text in ("for", "per", "show", "using", "use", "where", "draw", "plot", "visualize", "whose", "with") or (
-            tokens[index].text == "and" and index + 1 < last and tokens[index + 1].text in WEAK
-        ):
+        if tokens[index].text in (
+            "for",
+            "per",
+            "show",
+            "using",
+            "use",
+            "where",
+            "draw",
+            "plot",
+            "visualize",
+            "whose",
+            "with",
+        ) or (tokens[index].text == "and" and index + 1 < last and tokens[index + 1].text in WEAK):
             return index
     return last
 
 
 def _undirected(tokens: Sequence[Token], spoken: Sequence[int], last: int) -> OrderWish | None:
     for place, at in enumerate(spoken[:-1]):
-        follower = tokens[spoken[place + 1]].text
-        if tokens[at].text in vocabulary.STRONG_ORDER_VERBS and follower in BY and at > 0:
-            if tokens[at].text in ("order", "rank") and _is_noun(tokens, at, 0):
-                continue
-            stop = _stop(tokens, spoken[place + 1] + 1, last)
-            return OrderWish(at, stop, None, tuple(range(spoken[place + 1] + 1, stop)))
+        if tokens[at].text not in vocabulary.STRONG_ORDER_VERBS or at == 0:
+            continue
+        by = next((i for i in spoken[place + 1 : place + 4] if tokens[i].text in BY), None)
+        between = {tokens[i].text for i in spoken[place + 1 :] if by is not None and i < by}
+        if by is None or between - {"it", "them", "result", "results", "bars", "all"} or _is_noun(tokens, at, 0):
+            continue
+        stop = _stop(tokens, by + 1, last)
+        return OrderWish(at, stop, None, tuple(range(by + 1, stop)))
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,7 +47,7 @@ class Candidate:
     def values(self) -> frozenset[object] | None:
         return None if self.distinct is None else frozenset(map(comparable, self.distinct))
 
-    @property
+    @cached_property
     def at_home(self) -> bool:
         """Whether this is the key of its own table by its full name, which points nowhere else."""
         return (
@@ -56,7 +57,7 @@ class Candidate:
             and _same(self.words[:-1], self.table_words)
         )
 
-    @property
+    @cached_property
     def owned(self) -> bool:
         """Whether the name says that the table is where this key is at home: `id`, or `customer_id` in customers."""
         rest = self.words[:-1] if self.words and self.words[-1] in KEY_WORDS else self.words
@@ -79,10 +80,17 @@ def find_keys(tables: Sequence[TableSchema], columns: Sequence[Candidate], reade
     found = list(_declared(tables, by_name, reader))
     taken = {(key.table, key.column.casefold()) for key in found}
     views = {table.name for table in tables if table.view}
-    targets = [column for column in columns if column.table not in views and (column.primary or column.unique)]
+    targets: dict[Words, list[Candidate]] = defaultdict(list)
+    for column in columns:
+        if column.table not in views and (column.primary or column.unique):
+            for words in {column.words[-1:], _stems(column.table_words)}:
+                targets[words].append(column)
     for column in columns:
         if (column.table, column.name.casefold()) not in taken:
-            found.extend(_inferred(column, targets, reader))
+            fitting = {
+                id(target): target for words in (column.words[-1:], _stems(column.words)) for target in targets[words]
+            }
+            found.extend(_inferred(column, list(fitting.values()), reader))
     return found
 
 
@@ -156,6 +164,10 @@ def _refers_to_itself(column: Candidate, key: Words) -> bool:
     return len(key) > 1 or words[-2] in RELATIVES or _ends(words[:-1], column.table_words)
 
 
+def _stems(words: Words) -> Words:
+    return tuple(map(singular, words))
+
+
 def _same(some: Words, others: Words) -> bool:
     return len(some) == len(others) and bool(some) and _ends(some, others)
 
@@ -164,7 +176,7 @@ def _ends(words: Words, tail: Words) -> bool:
     """Whether `words` end with `tail`, singular or plural: home_team with teams."""
     if not tail or len(tail) > len(words):
         return False
-    return all(singular(some) == singular(other) for some, other in zip(words[-len(tail) :], tail, strict=True))
+    return _stems(words[-len(tail) :]) == _stems(tail)
 
 
 def _may_include(column: Candidate, target: Candidate) -> bool:

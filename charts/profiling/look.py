@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..profile import ColumnProfile, Role, Type
-from ..sources import QueryFailed, Reader, TableSchema
+from ..sources import QueryFailed, RawRow, Reader, TableSchema
 from .found import Found, declared_type, find_type
 from .keys import Candidate, quote
 from .roles import Evidence, find_role, find_unit
@@ -128,22 +128,30 @@ class Looker:
 
     def _values(self, table: str, column: str) -> tuple[list[Any], bool]:
         """Return distinct values and whether these are all; fewer where they are so long that a result cannot hold them."""
-        for limit in (self.max_values, 100, 1):
+        for limit in (self.max_values, 100):
             sql = f"SELECT DISTINCT {quote(column)} FROM {quote(table)} WHERE {quote(column)} IS NOT NULL"  # noqa: S608
-            try:
-                found = [value for (value,) in self.reader.rows(f"{sql} LIMIT {limit + 1}", max_rows=limit + 1)]
-            except QueryFailed as error:
-                if error.code != "limit_exceeded":
-                    raise
-                continue
-            return found[:limit], len(found) <= limit
+            found = self._small(f"{sql} LIMIT {limit + 1}", limit + 1)
+            if found is not None:
+                return [value for (value,) in found[:limit]], len(found) <= limit
         return [], False
+
+    def _small(self, sql: str, max_rows: int) -> list[RawRow] | None:
+        """Return the rows, or None where their values are too long to handle."""
+        try:
+            return self.reader.rows(sql, max_rows=max_rows)
+        except QueryFailed as error:
+            if error.code != "limit_exceeded":
+                raise
+            return None
 
     def _whole(self, table: str, column: str, found: Found) -> tuple[int, Found]:
         """Return the number of distinct values and, where the engine can tell them, the extremes of all values."""
         name = quote(column)
         sql = f"SELECT COUNT(DISTINCT {name}), MIN({name}), MAX({name}) FROM {quote(table)}"  # noqa: S608 - quoted
-        distinct, low, high = self._row(sql)
+        counted = self._small(sql, 1)
+        if counted is None:
+            return 0, found
+        distinct, low, high = counted[0]
         if found.format in (None, "iso", "year") and type(low) is type(high) and isinstance(low, type(found.minimum)):
             low, high = (value[:MAX_LENGTH] if isinstance(value, str) else value for value in (low, high))
             found = replace(found, minimum=low, maximum=high)

@@ -60,6 +60,11 @@ class Evidence:
         return 0 < self.filled == self.distinct
 
     @property
+    def is_table(self) -> bool:
+        """Whether the column is named as its table: company in companies."""
+        return bool(self.words) and list(map(singular, self.words)) == list(map(singular, self.table_words))
+
+    @property
     def as_text(self) -> bool:
         """Whether whole numbers are kept as text, with no sign that says amount."""
         return self.found.type == Type.INTEGER and self.found.format == "number" and not self.found.unit
@@ -155,7 +160,7 @@ def _of_text(evidence: Evidence) -> Role:
         return Role.BOOLEAN
     if evidence.found.format == "time" or _is_scale(evidence, folded):
         return Role.ORDINAL
-    if evidence.primary and evidence.unique and not words & NAME and evidence.words != evidence.table_words:
+    if evidence.primary and evidence.unique and not words & NAME and not evidence.is_table:
         return Role.ID
     if (evidence.foreign and not words & NAME) or _is_text_code(evidence):
         return Role.ID
@@ -194,7 +199,7 @@ def _is_text_code(evidence: Evidence) -> bool:
 
 
 def _names_its_row(evidence: Evidence) -> bool:
-    if evidence.unique and evidence.words and evidence.words == evidence.table_words:
+    if evidence.unique and evidence.is_table:
         return True
     return evidence.filled >= 50 and evidence.distinct > 0.9 * evidence.filled
 

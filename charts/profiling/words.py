@@ -27,6 +27,7 @@ def tokens(name: str) -> list[str]:
     return parts
 
 
+@lru_cache(maxsize=4096)
 def singular(word: str) -> str:
     """Return the singular of a regular English plural; other words as they are."""
     if len(word) > 4 and word.endswith("ies"):
@@ -74,7 +75,7 @@ class Vocabulary:
                 words.append(part)  # no_discounts
             elif part in self.short:
                 words.append(self.short[part])
-            elif part in ABBREVIATIONS and part not in table:
+            elif part in ABBREVIATIONS:
                 words.extend(ABBREVIATIONS[part])
             elif part in self.words or singular(part) in self.words:
                 words.append(part)

@@ -29,7 +29,9 @@ class Conditions:
         """Return the tables that must be joined to the fact before `write` can be used."""
         if filter.operator in ("none", "some"):
             return [table for table in [self._steps(filter)[0].table] if table != self.fact]
-        return [table for table in self._tables(filter) if table in joined or not self._multiplies(table)]
+        near = [table for table in self._tables(filter) if table in joined or not self._multiplies(table)]
+        far = [self._split(table)[0].table for table in self._tables(filter) if table not in near]
+        return near + [table for table in far if table != self.fact]
 
     def write(self, filter: Filter, joined: Collection[str]) -> exp.Expression:
         """Return the condition; rows of a table that would multiply the fact's rows are asked for with EXISTS."""
@@ -156,5 +158,3 @@ def _time_condition(value: exp.Expression, operator: str, days: list[str]) -> ex
 
 def _next_day(day: str) -> str:
     return day if len(day) > 10 else (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-
-

@@ -11,7 +11,7 @@ from ..profile import ColumnProfile, Profile, Type
 if TYPE_CHECKING:
     from sqlglot import exp
 
-MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+MONTH_NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 CURRENCY = "€$£¥, \u00a0'"
 TIMES = (Type.DATE, Type.DATETIME)
 
@@ -117,7 +117,9 @@ class Values:
         if self.dialect == "sqlite":
             signs = CURRENCY + "%"
             empty = exp.Literal.string("")
-            bare = reduce(lambda inner, sign: call("REPLACE", inner, exp.Literal.string(sign), empty.copy()), signs, text)
+            bare = reduce(
+                lambda inner, sign: call("REPLACE", inner, exp.Literal.string(sign), empty.copy()), signs, text
+            )
             number = exp.cast(bare, "REAL")
         else:
             parts = [exp.Literal.string(part) for part in ("[^0-9.-]", "", "g")]
@@ -150,7 +152,9 @@ class Values:
         return exp.DPipe(this=_substring(text, -4), expression=month, safe=True)
 
 
-def _substring(text: exp.Expression, start: int | exp.Expression, length: int | exp.Expression | None = None) -> exp.Expression:
+def _substring(
+    text: exp.Expression, start: int | exp.Expression, length: int | exp.Expression | None = None
+) -> exp.Expression:
     parts = [part if not isinstance(part, int) else literal(part) for part in (start, length) if part is not None]
     return call("SUBSTR", text.copy(), *parts)
 

@@ -9,12 +9,13 @@ from ..plan import Aggregate, Column, Dimension, Expression, Having, Measure, Or
 from ..profile import Profile
 from .conditions import COMPARISONS, Conditions
 from .expressions import TIMES, Values, columns_of, identifier, literal
-from .grains import CYCLES, bucket, cycle_number
+from .grains import CYCLES, bucket
 from .joins import Edge, path, steps_to
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
+MEANINGFUL = (Aggregate.AVERAGE, Aggregate.MINIMUM, Aggregate.MAXIMUM)
 STEADY = (Aggregate.MINIMUM, Aggregate.MAXIMUM, Aggregate.COUNT_DISTINCT)  # not moved by rows that repeat
 
 
@@ -160,7 +161,9 @@ class Statement:
         united: exp.Query = branches[0]
         for branch in branches[1:]:
             united = united.union(branch, distinct=False)
-        folded = [exp.alias_(exp.Max(this=_reference(i)), f"c{i}") for i in range(width, width + len(self.plan.measures))]
+        folded = [
+            exp.alias_(exp.Max(this=_reference(i)), f"c{i}") for i in range(width, width + len(self.plan.measures))
+        ]
         labels = [_reference(i) for i in range(width)]
         select = exp.select(*labels, *folded).from_(united.subquery("parts"))
         return select.group_by(*(label.copy() for label in labels)) if labels else select
@@ -247,17 +250,36 @@ class Statement:
         for filter in self.plan.filters:
             tables += conditions.joined_tables(filter, tables)
         select = exp.select().from_(_table(fact))
+        for having in self._havings_elsewhere(fact):
+            tables.append((having.per or self._key_of_dimension()).table)
         for step in steps_to(self.profile, fact, tables):
             select = select.join(_table(step.to_table), on=conditions.link(step), join_type=_join_type(step))
         where = [conditions.write(filter, tables) for filter in self.plan.filters]
         where += [self._per_row(having) for having in self._havings_elsewhere(fact)]
+        where += self._rows_with_a_value(asked)
         return select.where(*where) if where else select
+
+    def _rows_with_a_value(self, asked: Iterable[Expression]) -> list[exp.Expression]:
+        """An average is of rows that have a value; groups where none has one are left out."""
+        from sqlglot import exp
+
+        ofs = {measure.of for measure in self.plan.measures if measure.divided_by is None}
+        meaningful = all(measure.aggregate in MEANINGFUL for measure in self.plan.measures)
+        if len(ofs) != 1 or not meaningful or not self.plan.measures or not self.plan.dimensions:
+            return []
+        (of,) = ofs
+        if of is None or of not in list(asked):
+            return []
+        gaps = [column for column in columns_of(of) if self.profile.column(column.table, column.column).nulls]
+        return [exp.Is(this=self.values.stored(column), expression=exp.null()).not_() for column in gaps]
 
     # Conditions on numbers
 
     def _having(self, select: exp.Select, fact: str, fans_out: bool) -> exp.Select:
         own = [having for having in self.plan.having if having not in self._havings_elsewhere(fact)]
-        conditions = [_compare(self._number(having.measure, fans_out), having.operator, having.values) for having in own]
+        conditions = [
+            _compare(self._number(having.measure, fans_out), having.operator, having.values) for having in own
+        ]
         return select.having(*conditions) if conditions else select
 
     def _havings_elsewhere(self, fact: str) -> list[Having]:

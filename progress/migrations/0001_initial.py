@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('cancel_requested_at', models.DateTimeField(blank=True, null=True)),
                 ('last_seq', models.PositiveIntegerField(default=0)),
-                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_token', models.CharField(blank=True, db_index=True, editable=False, max_length=32)),
                 ('lease_expires_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('worker', models.CharField(blank=True, editable=False, max_length=200)),
                 ('retry_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='progress.operationrun')),

@@ -38,8 +38,8 @@ if (!article.hidden) follow(article);
 fit();
 
 function tooLong(text) {
-  const excess = [...text].length - limit;
-  return excess > 0 ? `That is ${excess.toLocaleString("en")} characters more than the ${limit.toLocaleString("en")} that a question may have.` : "";
+  const { length } = [...text];
+  return length > limit ? `A question may have ${limit.toLocaleString("en")} characters; this one has ${length.toLocaleString("en")}.` : "";
 }
 
 function complain(text) {
@@ -91,7 +91,8 @@ async function start(body, key = String(crypto.randomUUID?.() ?? Math.random()),
 function explain(response, { detail, title }) {
   const wait = Number(response.headers.get("Retry-After"));
   if (response.status === 429) return `${detail || "That is too many questions at once."}${wait ? ` Try again in ${wait} s.` : ""}`;
-  if (response.status === 403 && !detail) return "This page was open for too long. Reload it and ask again.";
+  if (response.status === 401) return "Sign in to ask questions.";
+  if (response.status === 403) return "This page was open for too long. Reload it and ask again.";
   return detail || title || `The server answered ${response.status}. Try again in a moment.`;
 }
 

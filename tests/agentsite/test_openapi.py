@@ -13,6 +13,7 @@ from django.urls.resolvers import RoutePattern
 from schemathesis import GenerationMode
 
 from agentsite import api_docs, openapi
+from agentsite.templatetags.api_docs import code, linked
 from progress.operations import registry
 from tests.services import ROOT, site_server
 
@@ -114,7 +115,7 @@ class TestPage:
         page = client.get("/api/docs").content.decode()
         for path, item in DESCRIPTION["paths"].items():
             for method in item:
-                assert f"<h2><code>{method.upper()} {path}</code></h2>" in page
+                assert f"<code>{method.upper()} {path}</code></h2>" in page
         for name in DESCRIPTION["components"]["schemas"]:
             assert f'id="type-{name}"' in page
 
@@ -137,3 +138,8 @@ class TestPage:
 )
 def test_kinds_in_words(schema, words):
     assert api_docs.kind(schema) == words
+
+
+def test_code_and_types_on_the_page_are_escaped():
+    assert code("Send `<b>` or <i>") == "Send <code>&lt;b&gt;</code> or &lt;i&gt;"
+    assert linked("list of Run or <x>", {"Run"}) == 'list of <a href="#type-Run">Run</a> or &lt;x&gt;'

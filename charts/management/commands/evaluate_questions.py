@@ -26,9 +26,13 @@ class Command(BaseCommand):
     help = "Answer every question of a JSONL file over SQLite databases and write what a chart of it would show."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("questions", type=Path, help='lines {"id", "db_path", "question"}; db_path is relative to the file')
+        parser.add_argument(
+            "questions", type=Path, help='lines {"id", "db_path", "question"}; db_path is relative to the file'
+        )
         parser.add_argument("--out", type=Path, required=True, help="the JSONL file to write")
-        parser.add_argument("--readings", action="store_true", help="list the readings offered where a question is ambiguous")
+        parser.add_argument(
+            "--readings", action="store_true", help="list the readings offered where a question is ambiguous"
+        )
         parser.add_argument("--limit", type=int, help="stop after this many questions")
 
     def handle(self, *args: Any, **options: Any) -> None:

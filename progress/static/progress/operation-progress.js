@@ -9,7 +9,7 @@
 //   operation-progress, operation-content, operation-done, operation-error
 //   operation-retry  a new run was started in place of this one; detail: the run
 //   operation-gone   the run does not exist or is not ours; detail: the HTTP status
-// The attribute `data-status` (queued, running, completed, failed, cancelled, gone) and custom properties starting with `--op-` are
+// The attributes `data-status` (queued, running, completed, failed, cancelled, gone) and `data-code` (of an error), and custom properties starting with `--op-` are
 // there for style sheets. Server-rendered content is replaced when the element starts.
 
 import { RunState } from "./run-state.js";
@@ -91,6 +91,8 @@ export class OperationProgress extends HTMLElement {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
       this.dataset.status = this.#state.status;
+      if (this.#state.error) this.dataset.code = this.#state.error.code;
+      else delete this.dataset.code;
       this.#view.render(this.#state);
       this.#tick();
     });
@@ -102,6 +104,7 @@ export class OperationProgress extends HTMLElement {
   }
 
   #connection(connection) {
+    if (connection === this.dataset.connection) return; // a browser says at every try that it is connecting
     clearTimeout(this.#lost);
     this.dataset.connection = connection;
     this.#view.connection("");

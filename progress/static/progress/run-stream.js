@@ -92,7 +92,8 @@ export class RunStream extends EventTarget {
     source.onmessage = ({ data, lastEventId }) => {
       this.#failures = 0;
       this.#watch(SILENCE_MS);
-      if (!this.#receive({ ...JSON.parse(data), seq: Number(lastEventId) })) this.#catchUp();
+      const event = { ...JSON.parse(data), seq: Number(lastEventId) };
+      if (!this.#receive(event) || isResync(event)) this.#catchUp();
     };
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) this.#catchUp();
@@ -123,9 +124,10 @@ export class RunStream extends EventTarget {
     if (generation !== this.#generation || !this.#running) return;
     if (GONE.includes(answer.status)) return this.#giveUp(answer.status);
     if (answer.ok && this.#last === before) {
-      if (streaming) return this.#watch(SILENCE_MS); // silent because nothing happened
-      if (await this.#hasEnded()) return this.#end();
+      const ended = await this.#hasEnded();
       if (generation !== this.#generation) return;
+      if (ended) return this.#end();
+      if (streaming) return this.#watch(SILENCE_MS); // silent because nothing happened
     }
     if (!delay || !answer.ok) this.#failures += 1;
     this.#source?.close();
@@ -145,8 +147,8 @@ export class RunStream extends EventTarget {
 
   // Pass the event on if it is the next one. Returns false where numbers were skipped; `trusted` events come from the log itself.
   #receive(event, trusted = false) {
-    const { seq, type, data } = event;
-    const resync = data.metadata?.resync === true;
+    const { seq, type } = event;
+    const resync = isResync(event);
     if (!this.#running || (seq <= this.#last && !resync)) return true;
     if (seq !== this.#last + 1 && !resync && !trusted) return false;
     this.#last = seq;
@@ -206,6 +208,11 @@ async function fetchEvents(url, receive) {
     }
   }
   return { ok: true, status, retryAfter: 0 };
+}
+
+// The server's word that what was seen is not part of this log, or that the log is no longer whole.
+function isResync({ data }) {
+  return data.metadata?.resync === true;
 }
 
 // Resolves to a function that gives the slot back, or to null when all are taken. Without Web Locks (plain HTTP) every tab may stream.

@@ -1,6 +1,7 @@
 // Draws a RunState. Everything that comes from a run is set as text, never as markup.
 
 const SECOND = 1000;
+const QUESTIONS_BACK = ["invalid_request", "no_data"]; // errors that say what to ask instead: how far it came is of no interest
 
 export class RunView {
   #parts;
@@ -74,7 +75,7 @@ export class RunView {
     steps.hidden = !shown.length;
     stepsTitle.textContent = `${shown.reduce((sum, group) => sum + group.seen.size, 0)} steps`;
     groups.replaceChildren(...shown.map((group) => stageList(group, shown.length > 1)));
-    if (state.status === "completed" && !this.#folded) {
+    if (!this.#folded && (state.status === "completed" || QUESTIONS_BACK.includes(state.error?.code))) {
       this.#folded = true; // once: a reader who opens the steps again keeps them
       steps.open = false;
     }

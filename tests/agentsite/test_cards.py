@@ -1,0 +1,151 @@
+import pytest
+
+from agentsite.cards import SHOWN_ROWS, chart_card, history, outcome_of, question_of, timeline
+from charts.models import Chart, Source
+from progress.events import encode
+from progress.models import OperationEvent, OperationRun, Status
+from progress.owners import Owner
+
+pytestmark = pytest.mark.django_db
+
+VISITOR = Owner(visitor="somebody")
+MONTH = {"name": "c0", "label": "Month", "part": "dimension", "kind": "temporal", "grain": "month"}
+REVENUE = {"name": "c1", "label": "Revenue", "part": "measure", "kind": "quantitative", "unit": "€", "share": False}
+
+
+def a_chart(**fields: object) -> Chart:
+    given = {
+        "visitor": "somebody",
+        "question": "Revenue per month",
+        "title": "Revenue per month",
+        "sql": "SELECT 1",
+        "dialect": "sqlite",
+        "chart_type": "line",
+        "spec": {"mark": "line"},
+        "columns": [MONTH, REVENUE],
+        "rows": [["2026-01-01", 1234.5], ["2026-02-01", None]],
+        "checks": [{"name": "fan-out", "outcome": "pass", "message": "No row is counted twice."}],
+    }
+    return Chart.objects.create(**(given | fields))
+
+
+def a_run(**fields: object) -> OperationRun:
+    given = {"operation": "chat", "visitor": "somebody", "params": {"message": "Revenue per month"}}
+    return OperationRun.objects.create(**(given | fields))
+
+
+def test_a_card_writes_rows_for_people() -> None:
+    card = chart_card(a_chart())
+    assert card["columns"] == [{"label": "Month", "numeric": False}, {"label": "Revenue", "numeric": True}]
+    assert [[cell["text"] for cell in row] for row in card["table"]] == [
+        ["January 2026", "€1,234.50"],
+        ["February 2026", "(none)"],
+    ]
+    assert [cell["numeric"] for cell in card["table"][0]] == [False, True]
+
+
+def test_a_card_shows_the_first_rows_of_many() -> None:
+    card = chart_card(a_chart(rows=[["2026-01-01", 1]] * (SHOWN_ROWS + 7)))
+    assert len(card["table"]) == SHOWN_ROWS
+    assert card["more_rows"] == 7
+
+
+def test_a_table_is_not_drawn() -> None:
+    assert chart_card(a_chart())["drawn"]
+    assert not chart_card(a_chart(chart_type="table"))["drawn"]
+    assert not chart_card(a_chart(spec={}))["drawn"]
+
+
+def test_a_card_names_its_source_and_what_the_checks_found() -> None:
+    source = Source.objects.create(slug="shop", title="The shop", location="shop.sqlite3")
+    card = chart_card(a_chart(source=source))
+    assert card["source"] == "The shop"
+    assert [check["label"] for check in card["checks"]] == ["fine"]
+    assert chart_card(a_chart())["source"] == "a source that was deleted"
+
+
+def test_an_active_run_has_no_outcome() -> None:
+    assert outcome_of(a_run()) is None
+    assert outcome_of(a_run(status=Status.RUNNING)) is None
+
+
+def test_the_outcome_of_a_chat_are_its_charts() -> None:
+    chart, other = a_chart(), a_chart(visitor="somebody else")
+    result = {"message": "It rose.", "charts": [{"id": str(chart.pk)}, {"id": str(other.pk)}]}
+    outcome = outcome_of(a_run(status=Status.COMPLETED, result=result))
+    assert outcome is not None
+    assert outcome["answer"] == "It rose."
+    assert [card["id"] for card in outcome["charts"]] == [str(chart.pk)]
+
+
+def test_the_outcome_of_a_chart_run_is_its_chart() -> None:
+    chart = a_chart()
+    run = a_run(operation="chart_generation", status=Status.COMPLETED, result={"chartId": str(chart.pk)})
+    assert [card["id"] for card in (outcome_of(run) or {})["charts"]] == [str(chart.pk)]
+
+
+@pytest.mark.parametrize("result", [None, {}, "text", {"steps": 10}, {"charts": []}])
+def test_a_result_without_a_chart_is_an_outcome_too(result: object) -> None:
+    assert (outcome_of(a_run(status=Status.COMPLETED, result=result)) or {})["charts"] == []
+
+
+def test_an_error_offers_what_to_ask_instead() -> None:
+    error = {"message": "?", "unknown": ["zeppelin"], "readings": [{"question": "A?"}, "B?"], "suggestions": ["C?"]}
+    outcome = outcome_of(a_run(status=Status.FAILED, error=error))
+    assert outcome == {"advice": {"unknown": ["zeppelin"], "readings": ["A?", "B?"], "suggestions": ["C?"]}}
+
+
+def test_an_error_without_advice() -> None:
+    assert outcome_of(a_run(status=Status.CANCELLED)) == {"advice": {"unknown": [], "readings": [], "suggestions": []}}
+
+
+def test_a_run_is_named_by_its_question() -> None:
+    assert question_of(a_run()) == "Revenue per month"
+    assert question_of(a_run(operation="chart_generation", params={"question": "Q"})) == "Q"
+    assert question_of(a_run(operation="import_sales", params={})) == "Import sales"
+
+
+def test_history_is_the_owners_questions_newest_first() -> None:
+    a_run(params={"message": "first"})
+    a_run(params={"message": "second"}, status=Status.COMPLETED)
+    a_run(params={"message": "not mine"}, visitor="somebody else")
+    a_run(operation="demo", params={})
+    assert [(entry["question"], entry["status"]) for entry in history(VISITOR)] == [
+        ("second", "completed"),
+        ("first", "queued"),
+    ]
+    assert len(history(VISITOR, limit=1)) == 1
+
+
+def test_the_timeline_has_a_row_per_event() -> None:
+    run = a_run()
+    events = [
+        (
+            "progress",
+            {
+                "operation": "chat",
+                "percentage": 41.7,
+                "message": "Reading",
+                "currentState": "reading",
+                "metadata": {"elapsedMs": 1234},
+            },
+        ),
+        ("content", {"operation": "chat", "content": "It rose.", "timestamp": 1}),
+        ("done", {"operation": "chat", "message": "Completed", "metadata": {}}),
+    ]
+    for seq, (type, data) in enumerate(events, 1):
+        OperationEvent.objects.create(run=run, seq=seq, at=1, type=type, payload=encode({"type": type, "data": data}))
+    rows = timeline(run)
+    assert rows[0] == {
+        "seq": 1,
+        "after": "1.23 s",
+        "operation": "chat",
+        "state": "reading",
+        "message": "Reading",
+        "percentage": 41,
+    }
+    assert [(row["state"], row["message"], row["percentage"]) for row in rows[1:]] == [
+        ("content", "It rose.", ""),
+        ("done", "Completed", ""),
+    ]
+    assert len(timeline(run, limit=2)) == 2

@@ -1,0 +1,73 @@
+import json
+import re
+
+import pytest
+from django.template import Context, Template
+
+from progress.models import OperationRun, Status
+
+pytestmark = pytest.mark.django_db
+
+
+def rendered(run: OperationRun, arguments: str = "run") -> str:
+    template = Template("{% load progress %}{% operation_progress " + arguments + " %}")
+    return template.render(Context({"run": run}))
+
+
+def a_run(**fields: object) -> OperationRun:
+    return OperationRun.objects.create(operation="demo", **fields)
+
+
+def test_one_tag_brings_element_script_and_style() -> None:
+    run = a_run()
+    html = rendered(run)
+    assert f'<operation-progress src="/api/runs/{run.pk}/events"' in html
+    assert re.search(r'<script type="module" src="[^"]*progress/operation-progress\.js"></script>', html)
+    assert re.search(r'<link rel="stylesheet" href="[^"]*progress/operation-progress\.css">', html)
+
+
+def test_without_javascript_it_says_where_the_run_is() -> None:
+    html = rendered(a_run(status=Status.RUNNING, percentage=41.6, message="Loading <rows>"))
+    assert "Loading &lt;rows&gt;" in html
+    assert "Running, 42 %" in html
+    assert 'value="42"' in html
+    assert "<noscript>" in html
+
+
+def test_an_ended_run_has_no_bar() -> None:
+    html = rendered(a_run(status=Status.FAILED, percentage=30, message="It broke."))
+    assert "It broke." in html
+    assert "<progress" not in html
+    assert 'data-status="failed"' in html
+
+
+def test_an_unknown_size_has_no_value() -> None:
+    html = rendered(a_run(status=Status.RUNNING, percentage=None))
+    assert "value=" not in html.replace("--op-value", "")
+
+
+def test_label_and_text_are_options() -> None:
+    html = rendered(a_run(), 'run label="Import" text=False')
+    assert 'label="Import"' in html
+    assert 'text="off"' in html
+    assert 'text="off"' not in rendered(a_run())
+
+
+def test_declared_states_are_stages_to_come() -> None:
+    states = Template("{% load progress %}{% operation_states %}").render(Context({}))
+    declared = json.loads(states.replace("&quot;", '"'))
+    assert declared["chart_generation"][:2] == ["planning", "understanding_schema"]
+    assert "demo" not in declared  # it declares none
+
+
+def test_assets_alone() -> None:
+    html = Template("{% load progress %}{% progress_assets %}").render(Context({}))
+    assert "operation-progress.js" in html
+    assert "<operation-progress" not in html
+
+
+def test_nothing_is_inline() -> None:
+    """The content security policy allows neither inline scripts nor style attributes."""
+    html = rendered(a_run())
+    assert "style=" not in html
+    assert not re.search(r"<script(?![^>]*src=)", html)
