@@ -1,6 +1,7 @@
 """The site as an ASGI application: Django behind a limit on request bodies."""
 
 import os
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -16,6 +17,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 django_application = get_asgi_application()
 
+from charts.warming import warm_up
 from progress.conf import setting
 from progress.execution import supervisor
 from progress.problems import Problem
@@ -78,4 +80,5 @@ def with_lifespan(app: App) -> App:
 
 
 supervisor.start()
+threading.Thread(target=warm_up, name="charts-warm-up", daemon=True).start()
 application = with_lifespan(limit_bodies(ASGIStaticFilesHandler(django_application), 2 * setting("BODY_BYTES")))

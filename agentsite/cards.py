@@ -15,6 +15,7 @@ from progress.models import OperationEvent, OperationRun, Status
 from progress.owners import Owner
 
 SHOWN_ROWS = 200
+QUESTIONS_BACK = ("invalid_request", "no_data")  # codes of errors that say what to ask instead
 OUTCOMES = {
     "pass": "fine",
     "warn": "note",
@@ -58,10 +59,17 @@ def question_of(run: OperationRun) -> str:
 def history(owner: Owner, *, limit: int = 20) -> list[dict[str, Any]]:
     """Return the owner's latest questions, newest first."""
     asked = OperationRun.objects.for_owner(owner).filter(operation__in=("chat", "chart_generation"))
-    runs = asked.only("id", "params", "operation", "status", "created_at").order_by("-created_at")[:limit]
+    runs = asked.only("id", "params", "operation", "status", "error", "created_at").order_by("-created_at")[:limit]
     return [
-        {"id": run.pk, "question": question_of(run), "status": run.status, "created_at": run.created_at} for run in runs
+        {"id": run.pk, "question": question_of(run), "standing": standing_of(run), "created_at": run.created_at}
+        for run in runs
     ]
+
+
+def standing_of(run: OperationRun) -> str:
+    """Return the run's status; an error that asks for another question is none of the machine's failures."""
+    asked_back = run.status == Status.FAILED and (run.error or {}).get("code") in QUESTIONS_BACK
+    return "asked back" if asked_back else str(run.status)
 
 
 def outcome_of(run: OperationRun) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from .figures import join_words
 from .plan import ChartType, Understanding
 from .planner import Ambiguous, NotUnderstood, plan_question
 from .profile import Profile
+from .receipt import fitting
 
 NAMED = 12  # tables in an error's message
 SMALL_TALK = re.compile(
@@ -36,36 +37,24 @@ def understand(question: str, profile: Profile, chart: ChartType | None = None) 
 
 def _ambiguous(found: Ambiguous) -> OperationFailed:
     readings = [reading.question for reading in found.readings]
-    message = f"{_sentence(found.why or 'this can be read in more than one way')} Which is meant?"
-    return OperationFailed(message, code="invalid_request", metadata={"readings": readings})
+    return OperationFailed(f"{found.why} Which is meant?", code="invalid_request", metadata={"readings": readings})
 
 
 def _not_understood(found: NotUnderstood, profile: Profile) -> OperationFailed:
-    holds = list(found.holds) or [table.name for table in profile.tables]
     small_talk = SMALL_TALK.fullmatch(found.question) is not None
+    why = "Questions about data are answered here, with charts." if small_talk else found.why
     metadata = {
         "unknown": [] if small_talk else list(found.words),
-        "holds": holds[:100],
+        "holds": list(found.holds),
         "suggestions": list(found.questions),
         "smallTalk": small_talk,
     }
-    message = f"{_refusal(found, small_talk)} This source holds {_listed(holds)}."
-    return OperationFailed(message, code="invalid_request", metadata=metadata)
-
-
-def _refusal(found: NotUnderstood, small_talk: bool) -> str:
-    if small_talk:
-        return "I answer questions about data with charts."
-    if found.words:
-        return f"I do not understand {join_words(f'“{word}”' for word in found.words)}."
-    return _sentence(found.why or "I do not understand this question")
+    tables = [table.name for table in profile.tables]
+    message = f"{why} This source holds {_listed(tables)}."
+    return OperationFailed(message, code="invalid_request", metadata=fitting(metadata))
 
 
 def _listed(names: list[str]) -> str:
     if len(names) <= NAMED:
         return join_words(names or ["no tables"])
     return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -116,7 +116,7 @@ async def answer(
 ) -> HttpResponseBase:
     """Answer a request that started `run`: SSE, 202, or 200 once the run has ended."""
     if stream or "text/event-stream" in request.headers.get("Accept", ""):
-        return await stream_response(request, run, 0)
+        return await stream_response(run, 0)
     prefer = request.headers.get("Prefer", "")
     if re.search(r"\brespond-async\b", prefer):
         return _accepted(run, "respond-async")
@@ -226,7 +226,10 @@ async def run_events(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     after = _position(given)
     if after is not None and after == run.last_seq and not run.is_active:
         return HttpResponse(status=204, headers=STREAM_HEADERS)
-    return await stream_response(request, run, after)
+    oldest = await in_database(_oldest, run)
+    if after is None or after > run.last_seq or after < oldest - 1:
+        return await stream_response(run, oldest - 1, _resync(run, oldest - 1))
+    return await stream_response(run, after)
 
 
 def _wants_json(request: HttpRequest) -> bool:
@@ -254,13 +257,8 @@ async def _events_json(request: HttpRequest, run: OperationRun) -> HttpResponse:
     return HttpResponse(f'{{"items":[{items}],"next":{more}}}', content_type="application/json")
 
 
-async def stream_response(request: HttpRequest, run: OperationRun, after: int | None) -> StreamingHttpResponse:
-    """Answer with the SSE stream of `run` above `after`; a position that the log cannot serve gets a resync event first."""
-    first = None
-    oldest = await in_database(_oldest, run)
-    if after is None or after > run.last_seq or after < oldest - 1:
-        after = oldest - 1
-        first = _resync(run, after)
+async def stream_response(run: OperationRun, after: int, first: ProgressEvent | None = None) -> StreamingHttpResponse:
+    """Answer with the SSE stream of `run` above `after`; `first` is sent before what the log holds."""
     await _release()
     stream = frames(run.pk, after, first)
     if run.on_disconnect == "cancel":

@@ -9,6 +9,9 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connection
 
 from .conf import DEFAULTS, setting
+from .reporting import CONTENT_PIECE
+
+SMALLEST_EVENT = 12 * CONTENT_PIECE + 2_000  # a character outside the BMP takes twelve bytes in JSON
 
 
 @register()
@@ -28,13 +31,22 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         if isinstance(default, bool):
             if not isinstance(value, bool):
                 found.append(Error(f"PROGRESS[{key!r}] must be True or False.", id="progress.E003"))
-        elif isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        elif (
+            isinstance(value, bool) or not isinstance(value, int | float) or not value > 0
+        ):  # NaN is not above 0 either
             found.append(Error(f"PROGRESS[{key!r}] must be a number above 0.", id="progress.E003"))
     if not found and setting("LEASE_RENEW") * 2 > setting("LEASE"):
         found.append(
             Error(
                 "PROGRESS['LEASE'] must be at least twice 'LEASE_RENEW', or one late renewal loses the run.",
                 id="progress.E004",
+            )
+        )
+    if not found and setting("EVENT_BYTES") < SMALLEST_EVENT:
+        found.append(
+            Error(
+                f"PROGRESS['EVENT_BYTES'] must be at least {SMALLEST_EVENT:,}: one event holds 2,000 characters of text.",
+                id="progress.E005",
             )
         )
     return found

@@ -29,7 +29,7 @@ from .models import OperationRun
 from .operations import StreamingOperation
 from .orchestrator import completion, execute, failure
 from .reporting import Progress, Reporter
-from .runs import build, claim, end, ending_columns, lease_end, sweep
+from .runs import build, claim, end, ending_columns, renew, sweep
 
 logger = logging.getLogger("progress")
 TICK = 0.25  # seconds between looks at the time limits
@@ -246,10 +246,7 @@ class Supervisor:
             self._look(executions)
         if executions and now >= self._renew_at:
             self._renew_at = now + setting("LEASE_RENEW")
-            leases = [execution.lease for execution in executions]
-            OperationRun.objects.filter(
-                pk__in=[lease.run for lease in leases], lease_token__in=[lease.token for lease in leases]
-            ).exclude(lease_expires_at=None).update(lease_expires_at=lease_end())
+            renew([execution.lease for execution in executions])
         if self._sweeps and now >= self._sweep_at:
             self._sweep_at = now + setting("SWEEP")
             try:

@@ -259,7 +259,7 @@ def _store(by_lease: dict[Lease, list[_Append]]) -> dict[_Append, Exception]:
     errors: dict[_Append, Exception] = {}
     rows: list[tuple[Any, ...]] = []
     with transaction.atomic():
-        for lease, items in by_lease.items():
+        for lease, items in sorted(by_lease.items(), key=lambda pair: pair[0].run):  # the order of runs.renew
             if lease.lost:
                 errors.update((item, _lost(lease)) for item in items)
                 continue

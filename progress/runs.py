@@ -161,6 +161,17 @@ def lease_end() -> ExpressionWrapper[Any]:
     return ExpressionWrapper(Now() + Value(timedelta(seconds=setting("LEASE"))), output_field=DateTimeField())
 
 
+def renew(leases: list[Lease]) -> None:
+    """Let those of `leases` that still hold run from now."""
+    held = OperationRun.objects.filter(
+        pk__in=[lease.run for lease in leases], lease_token__in=[lease.token for lease in leases]
+    ).exclude(lease_expires_at=None)
+    with transaction.atomic():
+        # Locked in the order of the log's own writer, which holds several rows at once: else the two could deadlock.
+        mine = list(held.select_for_update().order_by("pk").values_list("pk", flat=True))
+        OperationRun.objects.filter(pk__in=mine).update(lease_expires_at=lease_end())
+
+
 async def end(lease: Lease, error: OperationCancelled | OperationFailed) -> None:
     """End a run that nobody executes. Raises LeaseLost where somebody else has meanwhile."""
     import asyncio

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,13 +36,13 @@ def program(*names: str) -> str:
 def postgres_server() -> Iterator[str]:
     """Run a PostgreSQL of its own and give its URL."""
     initdb, postgres = program("initdb"), program("postgres")
-    account = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    account: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
     port = free_port()
     with _folder() as folder:
         if account:
             shutil.chown(folder, "postgres", "postgres")
         data = folder / "data"
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
         subprocess.run([initdb, "-D", data, "-U", "tests", "--auth=trust", "--no-sync"], check=True, **quiet, **account)
         options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         process = subprocess.Popen([postgres, "-D", data, *options], **quiet, **account)
@@ -69,7 +69,7 @@ class Site:
     """A running site: where it answers, its process, and what that wrote to stderr."""
 
     address: str
-    process: subprocess.Popen
+    process: subprocess.Popen[str]
     log: IO[str]
 
     def interrupt(self) -> int:
@@ -92,7 +92,15 @@ def running_site(database_url: str, *, server: str = "daphne", **environment: st
     if server == "uvicorn":
         subprocess.run([sys.executable, "manage.py", "setup_site"], cwd=ROOT, env=os.environ | own, check=True)
         port = free_port()
-        command = [sys.executable, "-m", "uvicorn", "agentsite.asgi:application", "--port", str(port), "--log-level=error"]
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "agentsite.asgi:application",
+            "--port",
+            str(port),
+            "--log-level=error",
+        ]
         command += ["--timeout-graceful-shutdown=3"]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
@@ -125,7 +133,8 @@ def site_server(database_url: str, *, server: str = "daphne", **environment: str
 def free_port() -> int:
     """Find a port of 127.0.0.1 that nothing listens on."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return listener.getsockname()[1]
+        port: int = listener.getsockname()[1]
+    return port
 
 
 @contextmanager
@@ -139,7 +148,7 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _ended(process: subprocess.Popen, number: int) -> Iterator[None]:
+def _ended(process: subprocess.Popen[Any], number: int) -> Iterator[None]:
     try:
         yield
     finally:
@@ -151,11 +160,11 @@ def _ended(process: subprocess.Popen, number: int) -> Iterator[None]:
         process.communicate()
 
 
-def _wait_until(ready: Callable[[], bool], process: subprocess.Popen) -> None:
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
     deadline = time.monotonic() + 30
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{process.args[0]} did not start")
+            raise RuntimeError(f"This did not start: {process.args!r}")
         time.sleep(0.05)
 
 

@@ -60,6 +60,12 @@ def test_links_lead_somewhere(page):
 
 
 @by_name
+def test_tests_that_are_named_exist(page):
+    for path in re.findall(r"tests/[\w/]+\.py", page.read_text()):
+        assert (ROOT / path).exists(), path
+
+
+@by_name
 def test_python_examples_are_python(page):
     for block in blocks(page.read_text(), "python"):
         ast.parse(block)

@@ -147,8 +147,17 @@ class TestServe:
                 assert browser.get("/").status_code == 200
                 assert browser.get("/static/admin/css/base.css").headers["content-type"].startswith("text/css")
                 assert browser.get("/static/vendor/vega.js").status_code == 200
+            self.try_the_lines_of_the_docs(site.address)
             body = {"operation": "demo", "params": {"seconds": 60}, "stream": True}
             with httpx.stream("POST", f"{site.address}/api/runs", json=body, timeout=30) as stream:
                 next(stream.iter_lines())
                 assert site.interrupt() == 0
             assert site.errors() == ""
+
+    def try_the_lines_of_the_docs(self, address):
+        """Run what the README and docs/api.md tell the reader to type."""
+        for page in ["README.md", "docs/api.md"]:
+            line = re.search(r"^curl (?:.|\n)*?(?=\n```)", (ROOT / page).read_text(), re.M)[0]
+            line = line.replace("http://127.0.0.1:8000", address)
+            answer = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=60).stdout
+            assert '"type":"done"' in answer or '"status": "completed"' in answer

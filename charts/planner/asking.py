@@ -105,3 +105,15 @@ class Asking(Ranking):
         self.frame.against_at = cue.start if cue.phrase == "against" else None
         self.grouping = False
         return None
+
+    def _asked(self, mention: Mention) -> None:
+        if self.extreme_word in ("most", "least", "fewest") and named(mention, "table") and len(self.aggregates) == 1:
+            self.frame.tops.append(
+                Top(None, self.extreme_word == "most", at=mention.start, plural=self._is_plural(mention))
+            )
+            self.frame.bare.append(mention)
+            self.aggregates = []
+            return
+        for aggregate in self.aggregates:
+            self.frame.asks.append(Ask(aggregate, mention, at=mention.start))
+        self.aggregates, self.listing, self.sharing = [], "ask", False

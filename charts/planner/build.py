@@ -26,7 +26,8 @@ class Builder(Ordering):
         self._values_as_series()
         self._bare()
         self._entity_of_asks()
-        self._measures()
+        if not self._measures():
+            self._list_rows()
         if not self.draft.measures and not self.draft.details:
             raise CannotPlan("nothing to show")
         self._conditions()

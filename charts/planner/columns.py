@@ -17,7 +17,7 @@ from .linking import Candidate, Mention
 from .names import column_label
 from .resolve import NUMBERS, is_measure, is_number
 from .text import base
-from .vocabulary import PERSONS
+from .wordlists import PERSONS
 
 
 class Columns(Grouping):
@@ -115,7 +115,7 @@ class Columns(Grouping):
     def _measures_said_as_groups(self) -> None:
         """Read 'products by revenue' as revenue of each product."""
         frame = self.frame
-        others = [bare for bare in frame.bare] + [group.mention for group in frame.groups if group.mention]
+        others = list[Mention | None](frame.bare) + [group.mention for group in frame.groups if group.mention]
         for group in list(frame.groups):
             target = self._target(group.mention, "group")
             if group.time or group.mention is None or not self._is_numeric(target) or len(others) < 2 or frame.asks:

@@ -10,6 +10,7 @@ from .cues import Cue
 from .dividing import Dividing
 from .frame import Absence, Comparison
 from .linking import Mention, named
+from .scan import LINKING_WORDS
 
 HINTS = {"old": "age", "older": "age", "younger": "age", "longer": "length duration", "expensive": "price", "cheaper": "price",
          "costlier": "price", "heavier": "weight", "taller": "height", "lighter": "weight", "shorter": "length height"}  # fmt: skip

@@ -27,14 +27,6 @@ from .resolve import TIMES, display_column, is_number
 class Conditions(Measuring):
     """Adds filters and conditions on numbers."""
 
-    def _conditions(self) -> None:
-        self._value_filters()
-        for comparison in self.frame.comparisons:
-            self._comparison(comparison)
-        for absence in self.frame.absences:
-            self._absence(absence)
-        self._time_filters()
-
     def _value_filters(self) -> None:
         chosen: dict[tuple[str, str, bool], list[tuple[ValueHit, Target]]] = {}
         for hit in self.frame.values:
@@ -96,7 +88,7 @@ class Conditions(Measuring):
         values: tuple[Scalar, ...] = comparison.texts or tuple(_plain(number) for number in comparison.numbers)
         if target.kind == "column" and self.resolver.column(target).type in TIMES:
             values = tuple(f"{int(number):04}-01-01" for number in comparison.numbers if 1000 < number < 3000) or values
-        self._add_filter(Filter(of=of, operator=comparison.operator, values=values, phrase=comparison.phrase))  # type: ignore[arg-type]
+        self._add_filter(Filter(of=of, operator=comparison.operator, values=values, phrase=comparison.phrase))
 
     def _compares_column(self, comparison: Comparison) -> bool:
         return any(
@@ -176,7 +168,7 @@ class Conditions(Measuring):
             values=comparison.numbers,
             per=per,
             phrase=comparison.phrase,
-        )  # type: ignore[arg-type]
+        )
         self.draft.having.append(having)
         self.draft.links.append(
             Link(

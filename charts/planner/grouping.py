@@ -112,8 +112,7 @@ class Grouping(Timing):
         key = profile.primary_key[0] if len(profile.primary_key) == 1 else None
         if asked:
             chosen = self._target(asked[0], "group")
-            assert chosen is not None
-            column = self.resolver.column(chosen)
+            column = self.resolver.column(chosen) if chosen is not None else display_column(profile)
             self.frame.bare.remove(asked[0])
         else:
             column = display_column(profile)
@@ -135,13 +134,10 @@ class Grouping(Timing):
         way = path(self.profile, self.fact, table) or ()
         for key in self.profile.foreign_keys:
             last = way[-1] if way else None
-            if (
-                last is not None
-                and (key.table, key.column, key.to_table) == (last.table, last.column, table)
-                and key.orphans
-            ):
-                if self.profile.column(key.table, key.column).type is Type.TEXT:
-                    return Column(table=key.table, column=key.column)
+            if last is None or (key.table, key.column, key.to_table) != (last.table, last.column, table):
+                continue
+            if key.orphans and self.profile.column(key.table, key.column).type is Type.TEXT:
+                return Column(table=key.table, column=key.column)
         return Column(table=table, column=column.name)
 
     def _describes(self, bare: Mention, table: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..plan import Column
 from ..profile import ColumnProfile, DerivedMeasure, Profile, Role, TableProfile, Type
-from . import vocabulary
+from . import wordlists
 from .spelling import Speller
 from .text import NUMBER_WORDS, base, family, fold, word_set, words_of
 
@@ -185,7 +185,7 @@ class Lexicon:
         found = self.values.get(words) or self.joined_values.get("".join(words)) or []
         if not found and len(words) == 1:
             found = self.values.get((base(words[0]),), [])
-            nation = vocabulary.NATIONS.get(words[0])
+            nation = wordlists.NATIONS.get(words[0])
             if not found and nation:
                 return self.values.get(tuple(nation.split()), []) or self.value_targets(tuple(nation.split()))
         if not found:
@@ -195,7 +195,7 @@ class Lexicon:
         return found
 
     def _same_nation(self, words: str) -> list[Target]:
-        for names in vocabulary.SAME_NATION:
+        for names in wordlists.SAME_NATION:
             if words in names:
                 return next((found for name in names if (found := self.values.get(tuple(name.split())))), [])
         return []
@@ -219,7 +219,7 @@ def _by_family(words: Iterable[str]) -> dict[str, list[str]]:
 @lru_cache(maxsize=1)
 def _synonym_index() -> dict[str, set[str]]:
     index: dict[str, set[str]] = defaultdict(set)
-    for line in vocabulary.SYNONYMS:
+    for line in wordlists.SYNONYMS:
         words = [base(word) for word in line.split()]
         for word in words:
             index[word].update(other for other in words if other != word)

@@ -106,8 +106,8 @@ class Limits(Conditions):
         for dimension in self.draft.dimensions:
             if dimension.grain is not None:
                 return dimension.of
-        for mention in (*self.frame.bare, *(group.mention for group in self.frame.groups)):
-            target = self._target(mention)
+        for named in (*self.frame.bare, *(group.mention for group in self.frame.groups)):
+            target = self._target(named)
             if target is not None and target.kind == "column" and self.resolver.column(target).type in TIMES:
                 return target.of
         return time_column(self.profile, self.fact)
@@ -123,8 +123,16 @@ class Limits(Conditions):
         else:
             filter = Filter(
                 of=of, operator=operator, values=(first if operator in (">=", "<") else last,), phrase=phrase
-            )  # type: ignore[arg-type]
+            )
         self._add_filter(filter)
+
+    def _conditions(self) -> None:
+        self._value_filters()
+        for comparison in self.frame.comparisons:
+            self._comparison(comparison)
+        for absence in self.frame.absences:
+            self._absence(absence)
+        self._time_filters()
 
 
 def _time_filter(of: Column, operator: str, first: date, last: date, phrase: str) -> Filter:
@@ -133,4 +141,4 @@ def _time_filter(of: Column, operator: str, first: date, last: date, phrase: str
         values = values[:1]
     elif operator in (">", "<="):
         values = values[1:]
-    return Filter(of=of, operator="between" if operator == "in" else operator, values=values, phrase=phrase)  # type: ignore[arg-type]
+    return Filter(of=of, operator="between" if operator == "in" else operator, values=values, phrase=phrase)

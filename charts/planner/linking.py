@@ -9,7 +9,7 @@ from ..profile import Profile, Role
 from .cues import Cue
 from .lexicon import Form, Lexicon, Target
 from .text import Token, word_set
-from .vocabulary import FILLER
+from .wordlists import FILLER
 
 MAX_SPAN = 6
 LEAST = 0.6
@@ -66,10 +66,9 @@ def cover(tokens: Sequence[Token], cues: Sequence[Cue], blocked: frozenset[int],
     found: list[Item] = []
     at = len(tokens)
     while at > 0:
-        _, start, item = best[at]
-        if item is not None:
-            found.append(item)
-        at = start
+        _, at, chosen = best[at]
+        if chosen is not None:
+            found.append(chosen)
     return found[::-1]
 
 
@@ -128,7 +127,7 @@ def _names(span: Sequence[Token], lexicon: Lexicon) -> Iterable[Candidate]:
     for index in indexes:
         form = lexicon.forms[index]
         if bridged and (form.owner or (words[0] in COUNTING and "of" not in form.words)):
-            continue  # 'number of professors' is no professor number, 'price of products' names two things: the column, and the table it is in
+            continue  # 'number of professors' is no professor number; 'price of products' names a column and a table
         score = _form_score(form, [matches[i] for i in counted], [matches[i] for i in bridged])
         if score >= least and score > best.get(form.target, 0):
             best[form.target] = score

@@ -22,7 +22,8 @@ from .resolve import is_measure, is_number
 class Measuring(Columns):
     """Makes measures of what is asked for."""
 
-    def _measures(self) -> None:
+    def _measures(self) -> bool:
+        """Choose the measures; False where the question asks for rows instead."""
         if self.frame.asks:
             for ask in self.frame.asks:
                 self._asked(ask)
@@ -34,14 +35,10 @@ class Measuring(Columns):
         elif self.frame.count_them or self.draft.dimensions:
             self._count_rows()
         else:
-            self._list_rows()
+            return False
         if self.frame.share and self._share_is_meant():
-            self.draft.measures = [
-                measure.model_copy(update={"share": True})
-                if measure.aggregate in (Aggregate.COUNT, Aggregate.COUNT_DISTINCT, Aggregate.SUM)
-                else measure
-                for measure in self.draft.measures
-            ]
+            self.draft.measures = [_shared(measure) for measure in self.draft.measures]
+        return True
 
     def _share_is_meant(self) -> bool:
         """A pie draws any number as shares of the whole: there the number itself is kept, unless a percentage was named."""
@@ -99,15 +96,11 @@ class Measuring(Columns):
                 return None
         if aggregate in (Aggregate.SUM, Aggregate.AVERAGE) and not is_number(column):
             return None
-        chosen = aggregate or (_usual(column.role) if is_number(column) else None)
-        if chosen is None:
+        wanted = aggregate or (_usual(column.role) if is_number(column) else None)
+        if wanted is None:
             return None
-        return Measure(
-            label=number_label(chosen, column_words(column)),
-            table=self._stands_on(target),
-            aggregate=chosen,
-            of=target.of,
-        )
+        label = number_label(wanted, column_words(column))
+        return Measure(label=label, table=self._stands_on(target), aggregate=wanted, of=target.of)
 
     def _only_number(self, table: str) -> Target | None:
         """Return the one column of a table that can be averaged: the stars of a rating."""
@@ -253,6 +246,11 @@ class Measuring(Columns):
         )
         if not self.draft.dimensions and self.frame.count_them and self.others:
             self._others_as_dimensions()
+
+
+def _shared(measure: Measure) -> Measure:
+    summed = (Aggregate.COUNT, Aggregate.COUNT_DISTINCT, Aggregate.SUM)
+    return measure.model_copy(update={"share": True}) if measure.aggregate in summed else measure
 
 
 def _usual(role: Role) -> Aggregate:

@@ -50,7 +50,7 @@ class Ordering(Listing):
             found = self._order_by_kind(kind, direction)
         by, index = found
         down = descending if descending is not None else by == "measure"
-        return Order(by=by, index=index, descending=down)  # type: ignore[arg-type]
+        return Order(by=by, index=index, descending=down)
 
     def _order_by_kind(self, kind: str, direction: str) -> tuple[str, int]:
         if self.draft.details:

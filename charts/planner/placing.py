@@ -6,7 +6,7 @@ from ..profile import Type
 from . import vocabulary
 from .comparing import Comparing
 from .cues import Cue
-from .frame import Absence, Ask, Group, Top, ValueHit
+from .frame import Absence, Ask, Group, ValueHit
 from .linking import FAINT, Mention, named
 from .text import word_set
 
@@ -72,18 +72,6 @@ class Placing(Comparing):
             return False
         return mention.score < 0.93 and not self._is_time(mention) and not named(mention, "table")
 
-    def _asked(self, mention: Mention) -> None:
-        if self.extreme_word in ("most", "least", "fewest") and named(mention, "table") and len(self.aggregates) == 1:
-            self.frame.tops.append(
-                Top(None, self.extreme_word == "most", at=mention.start, plural=self._is_plural(mention))
-            )
-            self.frame.bare.append(mention)
-            self.aggregates = []
-            return
-        for aggregate in self.aggregates:
-            self.frame.asks.append(Ask(aggregate, mention, at=mention.start))
-        self.aggregates, self.listing, self.sharing = [], "ask", False
-
     def _is_value(self, mention: Mention) -> bool:
         if not mention.values:
             return False
@@ -113,10 +101,9 @@ class Placing(Comparing):
         if isinstance(after, Mention) and self._same_column(mention, after):
             column = after
             self.eaten.add(after.start)
-        elif self.last_mention is not None and self._links(self.last_mention.end, mention.start):
-            if self._same_column(mention, self.last_mention):
-                column = self.last_mention
-                self._forget_filter_column(column)
+        elif (last := self.last_mention) and self._links(last.end, mention.start) and self._same_column(mention, last):
+            column = last
+            self._forget_filter_column(column)
         self.frame.values.append(ValueHit(mention, negated, column))
         self.grouping = False
 

@@ -18,7 +18,7 @@ from .resolve import Span
 from .suggest import holdings, ideas
 from .text import Token
 from .vague import measures_for
-from .vocabulary import BOTHER, DESTRUCTIVE
+from .wordlists import BOTHER, DESTRUCTIVE
 
 MAX_READINGS = 3
 MAX_IDEAS = 24

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from . import vocabulary
+from . import wordlists
 from .cues import Cue, find_cues
 from .frame import Frame, Top
 from .lexicon import Lexicon
@@ -62,7 +62,7 @@ class Reader(Placing):
         words = {self.tokens[i].base for i in wish.target}
         if {"by", "bar"} <= words:
             return "x"
-        content = {word for word in words if word not in vocabulary.FILLER or word in ("name", "label")}
+        content = {word for word in words if word not in wordlists.FILLER or word in ("name", "label")}
         if content and content <= {"name", "label"}:
             return "name"
         if words & {"number", "value", "total", "amount", "count", "result", "quantity", "bar", "frequency"}:
@@ -156,7 +156,7 @@ class Reader(Placing):
             if index in explained or token.kind in ("mark", "date"):
                 continue
             shouted = token.raw.isupper() and len(token.raw) == 2 and not self.tokens[0].raw.isupper()
-            filler = token.text in vocabulary.FILLER and token.kind == "word" and not shouted
+            filler = token.text in wordlists.FILLER and token.kind == "word" and not shouted
             if token.kind == "number" or token.number is not None or filler:
                 self.frame.ignored.append(token.raw)
             else:

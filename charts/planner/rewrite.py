@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .lexicon import Lexicon
 from .text import Token, base, family
-from .vocabulary import SELLING, WHO_SELLS
+from .wordlists import SELLING, WHO_SELLS
 
 
 def rewrite(tokens: list[Token], lexicon: Lexicon) -> list[Token]:

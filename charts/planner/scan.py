@@ -16,7 +16,8 @@ from .times import find_times
 from .wishes import find_chart, find_orders
 
 LINKING_WORDS = word_set(
-    "is are was were be being of the a an that which has have had with whose in at its their there than value values by count number"
+    "is are was were be being of the a an that which has have had with whose in at its their there than value values by "
+    "count number"
 )
 
 

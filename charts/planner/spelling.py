@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from . import vocabulary
+from . import vocabulary, wordlists
 from .text import NUMBER_WORDS, base, word_set
 
 ENGLISH_TEXTS = (
@@ -22,15 +22,14 @@ def english() -> frozenset[str]:
     """Return every word that the planner itself knows."""
     words = {word for text in ENGLISH_TEXTS for phrase in vocabulary.phrases(text) for word in phrase}
     words.update(
-        vocabulary.FILLER,
-        vocabulary.ADVERBS,
+        wordlists.FILLER,
         vocabulary.AFTER_AS,
-        vocabulary.NATIONS,
+        wordlists.NATIONS,
         vocabulary.ORDER_VERBS,
         NUMBER_WORDS,
     )
     words.update(word for phrase in vocabulary.SUPERLATIVES for word in phrase.split())
-    words.update(vocabulary.BOTHER, vocabulary.DESTRUCTIVE)
+    words.update(wordlists.BOTHER, wordlists.DESTRUCTIVE)
     words.update(
         word_set(
             "last past previous next this since until before after quarter today yesterday half recent latest newest"

@@ -37,27 +37,36 @@ MONTH = rf"(?:{'|'.join(sorted(MONTH_NUMBER, key=len, reverse=True))})"
 YEAR = r"(?:19|20)\d\d"
 DAY = r"(?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?"
 UNIT = r"(?:days?|weeks?|months?|quarters?|years?)"
-QUARTER = rf"(?:q[1-4](?: of)?(?: {YEAR})?|{YEAR} q[1-4]|(?:first|second|third|fourth|last|1st|2nd|3rd|4th) quarter(?: of)?(?: {YEAR})?)"
+NTH = "(?:first|second|third|fourth|last|1st|2nd|3rd|4th)"
+QUARTER = rf"(?:q[1-4](?: of)?(?: {YEAR})?|{YEAR} q[1-4]|{NTH} quarter(?: of)?(?: {YEAR})?)"
 HALF = rf"(?:h[12] {YEAR}|(?:first|second) half of {YEAR})"
 POINT = (
-    rf"(?:\d{{4}}-\d\d-\d\d|{DAY}(?: of)? {MONTH}(?: ,)? {YEAR}|{MONTH} {DAY}(?: ,)? {YEAR}|{DAY} [./] \d\d? [./] {YEAR}"
-    rf"|{MONTH}(?: of)?(?: ,)? {YEAR}|{YEAR} - \d\d|{QUARTER}|{HALF}|(?:the )?(?:year )?{YEAR}s?|{MONTH})"
+    rf"(?:\d{{4}}-\d\d(?:-\d\d)?|{DAY}(?: of)? {MONTH}(?: ,)? {YEAR}|{MONTH} {DAY}(?: ,)? {YEAR}|{DAY} [./] \d\d? [./] {YEAR}"
+    rf"|{MONTH}(?: of)?(?: ,)? {YEAR}|{QUARTER}|{HALF}|(?:the )?(?:year )?{YEAR}s?|{MONTH})"
 )
-RECENT = rf"(?:(?:last|past|previous|recent) (?:\d+|{'|'.join(NUMBERS)}) {UNIT}|(?:last|past|previous|prior|this|current) (?:day|week|month|quarter|year)|yesterday|today|year to date|ytd|month to date|mtd)"
+RECENT = (
+    rf"(?:(?:last|past|previous|recent) (?:\d+|{'|'.join(NUMBERS)}) {UNIT}"
+    r"|(?:last|past|previous|prior|this|current) (?:day|week|month|quarter|year)"
+    r"|yesterday|today|year to date|ytd|month to date|mtd)"
+)
+UNTIL_NOW = r"(?: on| onwards?| and later| until now| to now| to today| till now)"
+SINCE = r"(?:since|starting(?: from| in)?|as of)"
+TO = r"(?:and|to|until|till|through|up to|up until)"
+INSIDE = r"(?:in|during|for|of|within|over|from|throughout|on|only|just)"
 PATTERNS = (
-    ("between", rf"\b(?:between|from|in the period from)(?: the)? (?P<a>{POINT}) (?:and|to|until|till|through|up to|up until)(?: the)? (?P<b>{POINT})\b"),
-    ("between", rf"\b(?:in|during|for)?(?: )?(?P<a>{YEAR}) (?:to|until|through) (?P<b>{YEAR})\b"),
-    (">=", rf"\b(?:since|starting(?: from| in)?|from) (?:the )?(?:start of |beginning of )?(?P<a>{POINT})(?: on| onwards?| and later| until now| to now| to today| till now)\b"),
-    (">=", rf"\b(?:since|starting(?: from| in)?|as of) (?:the )?(?:start of |beginning of )?(?P<a>{RECENT}|{POINT})\b"),
-    (">", rf"\b(?:after|later than)(?: the)?(?: end of)? (?P<a>{RECENT}|{POINT})\b"),
-    ("<", rf"\b(?:before|prior to|earlier than)(?: the)?(?: start of| beginning of)? (?P<a>{RECENT}|{POINT})\b"),
-    ("<=", rf"\b(?:until|till|up to|up until|through)(?: the)?(?: end of)? (?P<a>{RECENT}|{POINT})\b"),
-    ("in", rf"\b(?:in |during |for |of |within |over |from |throughout |on )?(?:the |only |just )?(?P<a>{RECENT})\b"),
-    ("in", rf"\b(?:in|during|for|of|within|over|from|throughout|on|only|just)(?: the| only| just)? (?P<a>{POINT})\b"),
-    ("in", rf"\b(?P<a>(?!{MONTH}\b){POINT})\b"),
-    ("in", rf"\b(?P<a>{MONTH} {YEAR})\b"),
-)  # fmt: skip
-COMPILED = tuple((operator, re.compile(pattern)) for operator, pattern in PATTERNS)
+    ("between", rf"(?:between|from|in the period from)(?: the)? (?P<a>{POINT}) {TO}(?: the)? (?P<b>{POINT})"),
+    ("between", rf"(?:in |during |for )?(?P<a>{YEAR}) (?:to|until|through) (?P<b>{YEAR})"),
+    (">=", rf"(?:since|starting(?: from| in)?|from) (?:the )?(?:start of |beginning of )?(?P<a>{POINT}){UNTIL_NOW}"),
+    (">=", rf"{SINCE} (?:the )?(?:start of |beginning of )?(?P<a>{RECENT}|{POINT})"),
+    (">", rf"(?:after|later than)(?: the)?(?: end of)? (?P<a>{RECENT}|{POINT})"),
+    ("<", rf"(?:before|prior to|earlier than)(?: the)?(?: start of| beginning of)? (?P<a>{RECENT}|{POINT})"),
+    ("<=", rf"(?:until|till|up to|up until|through)(?: the)?(?: end of)? (?P<a>{RECENT}|{POINT})"),
+    ("in", rf"(?:{INSIDE} )?(?:the |only |just )?(?P<a>{RECENT})"),
+    ("in", rf"{INSIDE}(?: the| only| just)? (?P<a>{POINT})"),
+    ("in", rf"(?P<a>(?!{MONTH}\b){POINT})"),
+    ("in", rf"(?P<a>{MONTH} {YEAR})"),
+)
+COMPILED = tuple((operator, re.compile(rf"\b{pattern}\b")) for operator, pattern in PATTERNS)
 NO_YEAR_AFTER = word_set(
     "than over above under below least most exactly equal equals top first last by is = > < >= <= exceeding code number id zip room limit"
 )
@@ -124,8 +133,8 @@ def _stretch(words: str, today: date) -> tuple[date, date] | None:
     for read in (_recent, _named):
         try:
             found = read(words, today)
-        except ValueError:
-            return None
+        except (ValueError, IndexError, OverflowError):
+            return None  # no such day
         if found:
             return found
     return None
@@ -194,6 +203,8 @@ def _named(words: str, today: date) -> tuple[date, date] | None:
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         day = date.fromisoformat(text)
         return day, day
+    if re.fullmatch(r"\d{4}-\d\d", text):
+        return _part_of_year([MONTHS[int(text[5:]) - 1]], int(text[:4]), today)
     if match := re.fullmatch(r"(\d\d?) [./] (\d\d?) [./] (\d{4})", text):
         day = date(int(match[3]), int(match[2]), int(match[1]))
         return day, day

@@ -55,7 +55,7 @@ class Timing(Meaning):
             self.frame.chart in (None, ChartType.LINE, ChartType.GROUPING_LINE, ChartType.AREA) and column.distinct > 60
         ) or column.type is Type.DATETIME:
             return _grain_for_range(column, self.frame)
-        return Grain.DAY if column.type is Type.DATETIME or column.format else None
+        return Grain.DAY if column.format else None
 
     def _time_group(self, group: Group) -> None:
         year = self._year_column(group)

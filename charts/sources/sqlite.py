@@ -30,6 +30,7 @@ LIMITS = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
+TABLE_FUNCTIONS = {"json_each", "json_tree"}
 # SQLite reports these operators as functions.
 FUNCTIONS = {name.lower() for name in ALLOWED_FUNCTIONS["sqlite"]} | {"like", "glob", "->", "->>"}
 
@@ -127,12 +128,14 @@ class SQLiteReader:
         self, connection: sqlite3.Connection, tables: set[str], *, timeout: float, cancelled: Callable[[], bool] = never
     ) -> None:
         self.connection = connection
-        self.tables = tables
+        self.tables = tables | TABLE_FUNCTIONS
         self.timeout = timeout
         self.deadline = monotonic() + timeout
         self.cancelled = cancelled
         for limit, value in LIMITS.items():
             connection.setlimit(limit, value)
+        # Their first use declares a table, which the authorizer would take for a write.
+        connection.execute("SELECT 1 FROM json_each('1'), json_tree('1')").close()
         connection.set_authorizer(self._authorize)
         connection.set_progress_handler(self._stop, STEPS)
 

@@ -33,7 +33,7 @@ class Conditions:
         far = [self._split(table)[0].table for table in self._tables(filter) if table not in near]
         return near + [table for table in far if table != self.fact]
 
-    def write(self, filter: Filter, joined: Collection[str]) -> exp.Expression:
+    def write(self, filter: Filter, joined: Collection[str]) -> exp.Expr:
         """Return the condition; rows of a table that would multiply the fact's rows are asked for with EXISTS."""
         if filter.operator in ("none", "some"):
             exists = self._exists(self._steps(filter), filter.where)
@@ -43,7 +43,7 @@ class Conditions:
                 return self._exists(self._split(table), (filter,))
         return self.plain(filter)
 
-    def plain(self, filter: Filter) -> exp.Expression:
+    def plain(self, filter: Filter) -> exp.Expr:
         """Return the condition on a row whose table is in the statement."""
         from sqlglot import exp
 
@@ -102,7 +102,7 @@ class Conditions:
                 return Edge(step.table, key.to_column, key.table, key.column, True, step.cost)
         return step
 
-    def _exists(self, steps: tuple[Edge, ...], where: tuple[Filter, ...]) -> exp.Expression:
+    def _exists(self, steps: tuple[Edge, ...], where: tuple[Filter, ...]) -> exp.Expr:
         from sqlglot import exp
 
         first, *rest = steps
@@ -114,7 +114,7 @@ class Conditions:
         select = select.where(self.link(first), *(inner.write(filter, joined) for filter in where))
         return exp.Exists(this=select)
 
-    def link(self, step: Edge) -> exp.Expression:
+    def link(self, step: Edge) -> exp.Expr:
         """Return the equality that joins the two tables of a step."""
         from sqlglot import exp
 
@@ -131,14 +131,14 @@ def _is_date(value: Scalar) -> bool:
     return True
 
 
-def _time_condition(value: exp.Expression, operator: str, days: list[str]) -> exp.Expression:
+def _time_condition(value: exp.Expr, operator: str, days: list[str]) -> exp.Expr:
     """Compare with whole days: a time on the last day of a range lies inside it."""
     from sqlglot import exp
 
-    def at_least(day: str) -> exp.Expression:
+    def at_least(day: str) -> exp.Expr:
         return exp.GTE(this=value.copy(), expression=literal(day))
 
-    def below(day: str) -> exp.Expression:
+    def below(day: str) -> exp.Expr:
         return exp.LT(this=value.copy(), expression=literal(day))
 
     first, last = days[0], days[-1]

@@ -29,14 +29,14 @@ def columns_of(expression: Expression) -> tuple[Column, ...]:
             return (start, end)
 
 
-def call(name: str, *arguments: exp.Expression) -> exp.Expression:
+def call(name: str, *arguments: exp.Expr) -> exp.Expr:
     """Return a function call that sqlglot writes as it stands."""
     from sqlglot import exp
 
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def literal(value: Scalar) -> exp.Expression:
+def literal(value: Scalar) -> exp.Expr:
     """Return a value as SQL text can hold it; quotes are escaped by the writer."""
     from sqlglot import exp
 
@@ -58,14 +58,14 @@ class Values:
         self.profile = profile
         self.dialect = profile.dialect
 
-    def stored(self, column: Column) -> exp.Expression:
+    def stored(self, column: Column) -> exp.Expr:
         """Return the column itself, as stored."""
         from sqlglot import exp
 
         found = self.profile.column(column.table, column.column)
         return exp.Column(this=identifier(found.name), table=identifier(self.profile.table(column.table).name))
 
-    def value(self, expression: Expression) -> exp.Expression:
+    def value(self, expression: Expression) -> exp.Expr:
         """Return the expression with its values as what they mean: numbers as numbers, dates as dates."""
         match expression:
             case Column():
@@ -79,7 +79,7 @@ class Values:
             case DaysBetween(start=start, end=end):
                 return self._days(self.value(start), self.value(end))
 
-    def _factor(self, expression: Expression) -> exp.Expression:
+    def _factor(self, expression: Expression) -> exp.Expr:
         from sqlglot import exp
 
         if not isinstance(expression, Complement):
@@ -87,7 +87,7 @@ class Values:
         rest = exp.Coalesce(this=self.value(expression.of), expressions=[exp.Literal.number(0)])
         return exp.paren(exp.Sub(this=exp.Literal.number(1), expression=rest))
 
-    def _days(self, start: exp.Expression, end: exp.Expression) -> exp.Expression:
+    def _days(self, start: exp.Expr, end: exp.Expr) -> exp.Expr:
         from sqlglot import exp
 
         if self.dialect == "sqlite":
@@ -97,7 +97,7 @@ class Values:
         seconds = exp.Extract(this=exp.Var(this="EPOCH"), expression=gap)
         return exp.Div(this=seconds, expression=exp.Literal.number("86400.0"), typed=False, safe=False)
 
-    def _converted(self, column: Column, found: ColumnProfile) -> exp.Expression:
+    def _converted(self, column: Column, found: ColumnProfile) -> exp.Expr:
         stored = self.stored(column)
         if found.format in ("number", "percent"):
             return self._number(stored, found.format)
@@ -111,7 +111,7 @@ class Values:
             return exp.cast(stored, "TIMESTAMP" if found.type is Type.DATETIME else "DATE")
         return stored
 
-    def _number(self, text: exp.Expression, format: str) -> exp.Expression:
+    def _number(self, text: exp.Expr, format: str) -> exp.Expr:
         from sqlglot import exp
 
         if self.dialect == "sqlite":
@@ -127,7 +127,7 @@ class Values:
             number = exp.cast(bare, "DOUBLE")
         return number if format == "number" else exp.Div(this=number, expression=exp.Literal.number("100.0"))
 
-    def _date_of_parts(self, text: exp.Expression, format: str) -> exp.Expression:
+    def _date_of_parts(self, text: exp.Expr, format: str) -> exp.Expr:
         from sqlglot import exp
 
         day_first = format == "dmy"
@@ -139,7 +139,7 @@ class Values:
             return exp.cast(call("TRY_STRPTIME", text, forms), "DATE")
         return _sqlite_date(text, day_first)
 
-    def _date_of_month_name(self, text: exp.Expression) -> exp.Expression:
+    def _date_of_month_name(self, text: exp.Expr) -> exp.Expr:
         from sqlglot import exp
 
         if self.dialect == "postgres":
@@ -152,23 +152,21 @@ class Values:
         return exp.DPipe(this=_substring(text, -4), expression=month, safe=True)
 
 
-def _substring(
-    text: exp.Expression, start: int | exp.Expression, length: int | exp.Expression | None = None
-) -> exp.Expression:
+def _substring(text: exp.Expr, start: int | exp.Expr, length: int | exp.Expr | None = None) -> exp.Expr:
     parts = [part if not isinstance(part, int) else literal(part) for part in (start, length) if part is not None]
     return call("SUBSTR", text.copy(), *parts)
 
 
-def _sqlite_date(text: exp.Expression, day_first: bool) -> exp.Expression:
+def _sqlite_date(text: exp.Expr, day_first: bool) -> exp.Expr:
     """Return 'YYYY-MM-DD' of d/m/y or m/d/y text; parts may lack the leading zero, marks may be / - or a point."""
     from sqlglot import exp
 
     slash, one = exp.Literal.string("/"), exp.Literal.number(1)
 
-    def before(value: exp.Expression) -> exp.Expression:
+    def before(value: exp.Expr) -> exp.Expr:
         return _substring(value, 1, exp.Sub(this=call("INSTR", value.copy(), slash.copy()), expression=one.copy()))
 
-    def after(value: exp.Expression) -> exp.Expression:
+    def after(value: exp.Expr) -> exp.Expr:
         return _substring(value, exp.Add(this=call("INSTR", value.copy(), slash.copy()), expression=one.copy()))
 
     for mark in "-.":

@@ -23,7 +23,7 @@ POSTGRES = {
 }
 
 
-def bucket(time: exp.Expression, grain: Grain, dialect: str) -> exp.Expression:
+def bucket(time: exp.Expr, grain: Grain, dialect: str) -> exp.Expr:
     """Return the text label of the bucket: '2024-03', '2024-Q1', '2024', '2024-03-09', the ISO Monday of a week, 'Mon', 'Jan'."""
     if grain in CYCLES:
         return _name(cycle_number(time, grain, dialect), CYCLES[grain])
@@ -31,7 +31,7 @@ def bucket(time: exp.Expression, grain: Grain, dialect: str) -> exp.Expression:
     return cut(time, grain)
 
 
-def cycle_number(time: exp.Expression, grain: Grain, dialect: str) -> exp.Expression:
+def cycle_number(time: exp.Expr, grain: Grain, dialect: str) -> exp.Expr:
     """Return 1 to 7 from Monday, or 1 to 12 from January: what weekdays and months of the year are sorted by."""
     weekday = grain is Grain.WEEKDAY
     if dialect == "sqlite":
@@ -43,14 +43,14 @@ def cycle_number(time: exp.Expression, grain: Grain, dialect: str) -> exp.Expres
     return _integer(exp.Extract(this=exp.Var(this=part), expression=time.copy()))
 
 
-def _sunday_last(number: exp.Expression) -> exp.Expression:
+def _sunday_last(number: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     shifted = exp.paren(exp.Add(this=number, expression=exp.Literal.number(6)))
     return exp.Add(this=exp.Mod(this=shifted, expression=exp.Literal.number(7)), expression=exp.Literal.number(1))
 
 
-def _name(number: exp.Expression, names: tuple[str, ...]) -> exp.Expression:
+def _name(number: exp.Expr, names: tuple[str, ...]) -> exp.Expr:
     from sqlglot import exp
 
     case = exp.Case(this=number)
@@ -59,7 +59,7 @@ def _name(number: exp.Expression, names: tuple[str, ...]) -> exp.Expression:
     return case
 
 
-def _sqlite(time: exp.Expression, grain: Grain) -> exp.Expression:
+def _sqlite(time: exp.Expr, grain: Grain) -> exp.Expr:
     if grain in SQLITE:
         return _call("STRFTIME", SQLITE[grain], time)
     if grain is Grain.WEEK:
@@ -67,7 +67,7 @@ def _sqlite(time: exp.Expression, grain: Grain) -> exp.Expression:
     return _quarter(_call("STRFTIME", "%Y", time), _integer(_call("STRFTIME", "%m", time)))
 
 
-def _quarter(year: exp.Expression, month: exp.Expression) -> exp.Expression:
+def _quarter(year: exp.Expr, month: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     shifted = exp.paren(exp.Add(this=month, expression=exp.Literal.number(2)))
@@ -76,13 +76,13 @@ def _quarter(year: exp.Expression, month: exp.Expression) -> exp.Expression:
     return exp.DPipe(this=text, expression=number, safe=True)
 
 
-def _postgres(time: exp.Expression, grain: Grain) -> exp.Expression:
+def _postgres(time: exp.Expr, grain: Grain) -> exp.Expr:
     if grain is Grain.WEEK:
         return _call("TO_CHAR", _call("DATE_TRUNC", "week", time), POSTGRES[Grain.DAY])
     return _call("TO_CHAR", time, POSTGRES[grain])
 
 
-def _duckdb(time: exp.Expression, grain: Grain) -> exp.Expression:
+def _duckdb(time: exp.Expr, grain: Grain) -> exp.Expr:
     from sqlglot import exp
 
     if grain is Grain.WEEK:
@@ -93,14 +93,14 @@ def _duckdb(time: exp.Expression, grain: Grain) -> exp.Expression:
     return _call("STRFTIME", time, SQLITE[grain])
 
 
-def _call(name: str, *arguments: exp.Expression | str) -> exp.Expression:
+def _call(name: str, *arguments: exp.Expr | str) -> exp.Expr:
     from sqlglot import exp
 
     parts = [exp.Literal.string(part) if isinstance(part, str) else part.copy() for part in arguments]
     return exp.Anonymous(this=name, expressions=parts)
 
 
-def _integer(value: exp.Expression) -> exp.Expression:
+def _integer(value: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     return exp.cast(value, "INT")

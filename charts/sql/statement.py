@@ -36,7 +36,7 @@ class Statement:
     # A list of rows, or raw values
 
     def _rows(self) -> exp.Select:
-        asked = [dimension.of for dimension in self.plan.dimensions]
+        asked: list[Expression] = [dimension.of for dimension in self.plan.dimensions]
         asked += [measure.of for measure in self.plan.measures if measure.of is not None]
         asked += self.plan.details
         parts = [self._dimension(dimension) for dimension in self.plan.dimensions]
@@ -48,7 +48,7 @@ class Statement:
         select = select.order_by(*orders) if orders else select
         return select.limit(self.plan.limit) if self.plan.limit else select
 
-    def _order_of_rows(self, order: Order, parts: list[exp.Expression], distinct: bool) -> exp.Expression:
+    def _order_of_rows(self, order: Order, parts: list[exp.Expr], distinct: bool) -> exp.Expr:
         start = {"dimension": 0, "measure": len(self.plan.dimensions), "detail": 0}[order.by]
         index = start + order.index
         return _ordered(_reference(index) if distinct else parts[index].copy(), order.descending)
@@ -79,7 +79,7 @@ class Statement:
         select = select.group_by(*(self._group_keys(labels)))
         return self._having(select, fact, fans_out)
 
-    def _group_keys(self, labels: list[exp.Expression]) -> list[exp.Expression]:
+    def _group_keys(self, labels: list[exp.Expr]) -> list[exp.Expr]:
         keys = [self.values.stored(dimension.key) for dimension in self.plan.dimensions if dimension.key]
         return [*keys, *(label.copy() for label in labels)]
 
@@ -108,7 +108,7 @@ class Statement:
             select = select.select(exp.alias_(number, f"c{index}"))
         return select.from_(rows.subquery("fact_rows")).group_by(*(_reference(i) for i in range(len(labels))))
 
-    def _over_rows(self, measure: Measure, name: str) -> exp.Expression:
+    def _over_rows(self, measure: Measure, name: str) -> exp.Expr:
         from sqlglot import exp
 
         value = exp.column(name) if measure.of is not None else None
@@ -116,7 +116,7 @@ class Statement:
             raise ValueError("A ratio cannot be grouped by a table that repeats its rows.")
         return _aggregate(measure.aggregate, value)
 
-    def _row_key(self, fact: str) -> list[exp.Expression]:
+    def _row_key(self, fact: str) -> list[exp.Expr]:
         table = self.profile.table(fact)
         columns = table.primary_key or tuple(column.name for column in table.columns)
         return [self.values.stored(Column(table=fact, column=column)) for column in columns]
@@ -125,7 +125,7 @@ class Statement:
         ways = [path(self.profile, fact, column.table) or () for of in asked for column in columns_of(of)]
         return any(step.to_many for way in ways for step in way)
 
-    def _number(self, measure: Measure, fans_out: bool) -> exp.Expression:
+    def _number(self, measure: Measure, fans_out: bool) -> exp.Expr:
         from sqlglot import exp
 
         number = self._plain_number(measure, fans_out)
@@ -134,7 +134,7 @@ class Statement:
         whole = exp.func("NULLIF", self._plain_number(measure.divided_by, fans_out), exp.Literal.number(0))
         return exp.Div(this=exp.Mul(this=number, expression=exp.Literal.number("1.0")), expression=whole)
 
-    def _plain_number(self, measure: Measure, fans_out: bool) -> exp.Expression:
+    def _plain_number(self, measure: Measure, fans_out: bool) -> exp.Expr:
         if measure.of is None and fans_out:
             return _aggregate(Aggregate.COUNT_DISTINCT, self._row_key(measure.table)[0])
         return _aggregate(measure.aggregate, self.values.value(measure.of) if measure.of is not None else None)
@@ -153,7 +153,7 @@ class Statement:
             if any(measure.divided_by and measure.divided_by.table != table for measure in own):
                 raise ValueError("A ratio must stand on one table.")
             grouped = self._group(own).subquery("part")
-            names = [_reference(i) for i in range(width)]
+            names: list[exp.Expr] = [_reference(i) for i in range(width)]
             for index, measure in enumerate(self.plan.measures, width):
                 found = _reference(width + own.index(measure)) if measure in own else exp.null()
                 names.append(exp.alias_(found, f"c{index}"))
@@ -171,9 +171,9 @@ class Statement:
     def _shares(self, inner: exp.Select) -> exp.Select:
         from sqlglot import exp
 
-        parts = [_reference(i) for i in range(len(self.plan.dimensions))]
+        parts: list[exp.Expr] = [_reference(i) for i in range(len(self.plan.dimensions))]
         for index, measure in enumerate(self.plan.measures, len(parts)):
-            number: exp.Expression = _reference(index)
+            number: exp.Expr = _reference(index)
             if measure.share:
                 whole = exp.Window(this=exp.Sum(this=_reference(index)))
                 number = exp.Div(
@@ -205,7 +205,7 @@ class Statement:
         found = self.profile.column(dimension.of.table, dimension.of.column)
         return bool(dimension.grain or dimension.bins) or found.type in TIMES
 
-    def _order(self, order: Order, select: exp.Select) -> exp.Expression:
+    def _order(self, order: Order, select: exp.Select) -> exp.Expr:
         from sqlglot import exp
 
         if order.by == "measure":
@@ -224,7 +224,7 @@ class Statement:
         keys = [dimension.key for dimension in self.plan.dimensions if dimension.key]
         return [*(dimension.of for dimension in self.plan.dimensions), *keys]
 
-    def _dimension(self, dimension: Dimension) -> exp.Expression:
+    def _dimension(self, dimension: Dimension) -> exp.Expr:
         value = self.values.value(dimension.of)
         if dimension.grain is not None:
             return bucket(value, dimension.grain, self.profile.dialect)
@@ -232,7 +232,7 @@ class Statement:
             return self._bin(dimension, value)
         return value
 
-    def _bin(self, dimension: Dimension, value: exp.Expression) -> exp.Expression:
+    def _bin(self, dimension: Dimension, value: exp.Expr) -> exp.Expr:
         """Return the start of the bin; widths are round numbers."""
         from sqlglot import exp
 
@@ -259,7 +259,7 @@ class Statement:
         where += self._rows_with_a_value(asked)
         return select.where(*where) if where else select
 
-    def _rows_with_a_value(self, asked: Iterable[Expression]) -> list[exp.Expression]:
+    def _rows_with_a_value(self, asked: Iterable[Expression]) -> list[exp.Expr]:
         """An average is of rows that have a value; groups where none has one are left out."""
         from sqlglot import exp
 
@@ -285,7 +285,7 @@ class Statement:
     def _havings_elsewhere(self, fact: str) -> list[Having]:
         return [having for having in self.plan.having if having.per is not None or having.measure.table != fact]
 
-    def _per_row(self, having: Having) -> exp.Expression:
+    def _per_row(self, having: Having) -> exp.Expr:
         """Return the condition that a row's key is among those whose related rows give a fitting number.
 
         A key with no related rows counts 0: where 0 fits, the keys that do *not* fit are excluded instead.
@@ -321,7 +321,7 @@ def _join_type(step: Edge) -> str:
     return "inner" if step.to_many else "left"
 
 
-def _named(part: exp.Expression, index: int) -> exp.Expression:
+def _named(part: exp.Expr, index: int) -> exp.Expr:
     from sqlglot import exp
 
     return exp.alias_(part, f"c{index}")
@@ -333,13 +333,13 @@ def _reference(index: int) -> exp.Column:
     return exp.column(f"c{index}")
 
 
-def _ordered(value: exp.Expression, descending: bool) -> exp.Expression:
+def _ordered(value: exp.Expr, descending: bool) -> exp.Expr:
     from sqlglot import exp
 
     return exp.Ordered(this=value, desc=descending, nulls_first=False)
 
 
-def _place(label: exp.Expression, names: Sequence[str]) -> exp.Expression:
+def _place(label: exp.Expr, names: Sequence[str]) -> exp.Expr:
     from sqlglot import exp
 
     case = exp.Case(this=label)
@@ -348,7 +348,7 @@ def _place(label: exp.Expression, names: Sequence[str]) -> exp.Expression:
     return case
 
 
-def _aggregate(aggregate: Aggregate | None, value: exp.Expression | None) -> exp.Expression:
+def _aggregate(aggregate: Aggregate | None, value: exp.Expr | None) -> exp.Expr:
     from sqlglot import exp
 
     if value is None:
@@ -367,7 +367,7 @@ def _aggregate(aggregate: Aggregate | None, value: exp.Expression | None) -> exp
     return exp.Count(this=value)
 
 
-def _compare(number: exp.Expression, operator: str, values: Sequence[Scalar]) -> exp.Expression:
+def _compare(number: exp.Expr, operator: str, values: Sequence[Scalar]) -> exp.Expr:
     from sqlglot import exp
 
     if operator == "between":

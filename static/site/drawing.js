@@ -32,6 +32,7 @@ async function embed(figure, spec) {
     renderer: "svg",
     actions: false,
     defaultStyle: false,
+    logLevel: 1, // errors only
     tooltip: { disableDefaultStyle: true },
     config: theme(),
   });

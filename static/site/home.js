@@ -102,8 +102,7 @@ function show(run, question) {
   document.getElementById("run-link").href = `/runs/${run.id}/`;
   document.getElementById("starters")?.removeAttribute("open");
   article.querySelector(".outcome").replaceChildren();
-  article.dataset.run = run.id;
-  const bar = make("operation-progress", "", { src: run.links?.events ?? run.events_url, states: article.dataset.states || "{}", label: "Answering", text: "off" });
+  const bar = make("operation-progress", "", { src: run.events_url, states: article.dataset.states || "{}", label: "Answering", text: "off" });
   document.getElementById("run-bar").replaceChildren(bar);
   article.hidden = false;
   remember(run, question);
@@ -115,15 +114,14 @@ function remember(run, question) {
   document.getElementById("history-empty").hidden = true;
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const link = make("a", "", { href: `/?run=${run.id}`, "aria-current": "true" });
-  link.append(make("span", "history-question", {}, question), make("span", "history-meta status status-running", {}, "running"));
+  link.append(make("span", "history-question", {}, question), make("span", "history-meta status", { "data-standing": "running" }, "running"));
   const entry = make("li");
   entry.append(link);
   list.prepend(entry);
   article.addEventListener("run-ended", ({ detail }) => {
     if (detail.run !== run.id) return;
     const status = link.querySelector(".status");
-    status.className = `history-meta status status-${detail.status}`;
-    status.textContent = detail.status;
+    status.dataset.standing = status.textContent = detail.standing;
   });
 }
 

@@ -34,15 +34,21 @@ export function follow(root) {
 async function settle(root, bar, { data }) {
   const run = data.metadata.runId;
   const outcome = root.querySelector(".outcome");
-  root.dispatchEvent(new CustomEvent("run-ended", { detail: { run, status: bar.state.status } }));
-  if (outcome.dataset.shown !== run) await fill(outcome, run);
-  root.querySelector(".streamed").textContent = "";
+  root.dispatchEvent(new CustomEvent("run-ended", { detail: { run, standing: standing(bar.state) } }));
+  if (outcome.dataset.shown !== run) await fill(outcome, run, bar);
+  if (bar.isConnected) root.querySelector(".streamed").textContent = "";
 }
 
-async function fill(outcome, run) {
+// An error that asks for another question is none of the machine's failures.
+function standing({ status, error }) {
+  return ["invalid_request", "no_data"].includes(error?.code) ? "asked back" : status;
+}
+
+async function fill(outcome, run, bar) {
   const response = await fetch(`/runs/${run}/outcome/`, { headers: { Accept: "text/html" } });
-  if (!response.ok) return;
+  const html = await response.text();
+  if (!response.ok || !bar.isConnected) return; // another question was asked meanwhile
   outcome.dataset.shown = run;
-  outcome.innerHTML = await response.text(); // escaped by the server's templates
+  outcome.innerHTML = html; // escaped by the server's templates
   enliven(outcome);
 }

@@ -1,6 +1,6 @@
 import pytest
 
-from agentsite.cards import SHOWN_ROWS, chart_card, history, outcome_of, question_of, timeline
+from agentsite.cards import SHOWN_ROWS, chart_card, history, outcome_of, question_of, standing_of, timeline
 from charts.models import Chart, Source
 from progress.events import encode
 from progress.models import OperationEvent, OperationRun, Status
@@ -110,11 +110,24 @@ def test_history_is_the_owners_questions_newest_first() -> None:
     a_run(params={"message": "second"}, status=Status.COMPLETED)
     a_run(params={"message": "not mine"}, visitor="somebody else")
     a_run(operation="demo", params={})
-    assert [(entry["question"], entry["status"]) for entry in history(VISITOR)] == [
+    assert [(entry["question"], entry["standing"]) for entry in history(VISITOR)] == [
         ("second", "completed"),
         ("first", "queued"),
     ]
     assert len(history(VISITOR, limit=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "standing"),
+    [
+        ({}, "queued"),
+        ({"status": Status.FAILED, "error": {"code": "timeout"}}, "failed"),
+        ({"status": Status.FAILED, "error": {"code": "no_data"}}, "asked back"),
+        ({"status": Status.CANCELLED, "error": {"code": "cancelled"}}, "cancelled"),
+    ],
+)
+def test_a_question_back_is_no_failure(fields: dict[str, object], standing: str) -> None:
+    assert standing_of(a_run(**fields)) == standing
 
 
 def test_the_timeline_has_a_row_per_event() -> None:

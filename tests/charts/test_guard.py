@@ -67,6 +67,23 @@ class TestCorpus:
     def test_harmless_queries_return(self, shop, dialect, sql):
         assert run(shop, sql).columns
 
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "SELECT value FROM json_each('[1, 2]')",
+            "SELECT key FROM events_log, json_each(events_log.payload)",
+            "SELECT row_number() OVER w FROM orders WINDOW w AS (PARTITION BY status ORDER BY id)",
+            "VALUES (1), (2)",
+            "SELECT payload ->> '$.k', payload -> '$.k' FROM events_log",
+            "SELECT current_date, date('now', 'localtime')",
+            "SELECT name COLLATE NOCASE FROM customers WHERE name GLOB 'A*' OR name LIKE 'a\\%' ESCAPE '\\'",
+            "SELECT sum(amount) FILTER (WHERE status = 'paid') FROM orders",
+            'SELECT [select], `group`, "drop table" FROM main.[order]',
+        ],
+    )
+    def test_what_people_write_returns(self, shop, sql):
+        assert run(shop, sql).columns
+
     @pytest.mark.parametrize(("dialect", "sql"), corpus("neutralise", dialects={"sqlite"}))
     def test_expensive_queries_are_refused_or_ended(self, shop, dialect, sql):
         before = shop.path.read_bytes()

@@ -137,7 +137,8 @@ class TestRefusals(OperationCase):
         assert error.code == "invalid_request"
         assert "“flurbit”" in error.message
         assert error.metadata["unknown"] == ["flurbit"]
-        assert "orders" in error.metadata["holds"]
+        assert "order lines, orders" in error.message
+        assert any(line.startswith("orders: ") for line in error.metadata["holds"])
         assert not error.metadata["smallTalk"]
         assert states(events) == ["planning", "understanding_schema", "failed"]
         assert events[-1].data["metadata"]["unknown"] == ["flurbit"]
@@ -145,14 +146,25 @@ class TestRefusals(OperationCase):
 
     async def test_suggestions_work_themselves(self):
         error, _ = await self.refusal("revenue per flurbit")
+        assert len(error.metadata["suggestions"]) == 3
         for suggestion in error.metadata["suggestions"]:
             with self.subTest(suggestion):
                 await self.ask(suggestion)
+
+    async def test_an_ambiguous_question_offers_readings_that_work(self):
+        error, _ = await self.refusal("best customers")
+        assert error.code == "invalid_request"
+        assert "Which is meant?" in error.message
+        assert len(error.metadata["readings"]) in (2, 3)
+        for reading in error.metadata["readings"]:
+            with self.subTest(reading):
+                await self.ask(reading)
 
     async def test_small_talk_is_told_apart(self):
         for text in ("hello", "Hi there!", "Thank you", "what can you do?"):
             error, _ = await self.refusal(text)
             assert error.metadata["smallTalk"], text
+            assert "data" in error.message
 
     async def test_a_time_after_the_data_is_no_data(self):
         error, _ = await self.refusal("orders per month in 2031")
