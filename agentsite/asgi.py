@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
 
@@ -81,4 +81,5 @@ def with_lifespan(app: App) -> App:
 
 supervisor.start()
 threading.Thread(target=warm_up, name="charts-warm-up", daemon=True).start()
-application = with_lifespan(limit_bodies(ASGIStaticFilesHandler(django_application), 2 * setting("BODY_BYTES")))
+site = cast(App, ASGIStaticFilesHandler(django_application))
+application = with_lifespan(limit_bodies(site, 2 * setting("BODY_BYTES")))

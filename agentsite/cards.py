@@ -30,6 +30,7 @@ def chart_card(chart: Chart) -> dict[str, Any]:
     """Return the API's JSON of `chart` with its rows and checks laid out for reading."""
     document = chart.as_json()
     columns = [_column(column) for column in chart.columns]
+    checks = [{**check, "label": OUTCOMES.get(check["outcome"], check["outcome"])} for check in chart.checks]
     table = [
         [{"text": cell_text(cell, column), "numeric": column.kind == "quantitative"} for cell, column in pairs]
         for pairs in (zip(row, columns, strict=True) for row in chart.rows[:SHOWN_ROWS])
@@ -42,8 +43,19 @@ def chart_card(chart: Chart) -> dict[str, Any]:
         "table": table,
         "more_rows": max(0, len(chart.rows) - SHOWN_ROWS),
         "drawn": bool(chart.spec) and chart.chart_type != "table",
-        "checks": [{**check, "label": OUTCOMES.get(check["outcome"], check["outcome"])} for check in chart.checks],
+        "conditions": _conditions(chart),
+        "warnings": [warning for warning in chart.warnings if warning not in chart.answer],
+        "findings": [check for check in checks if check["outcome"] != "pass"],
+        "passed": [check for check in checks if check["outcome"] == "pass"],
     }
+
+
+def _conditions(chart: Chart) -> list[str]:
+    """Return the lines below the chart's title, less those that repeat a warning."""
+    title = chart.spec.get("title")
+    lines = title.get("subtitle", []) if isinstance(title, dict) else []
+    warned = " ".join(chart.warnings)
+    return [line for line in lines if line not in warned]
 
 
 def _column(saved: dict[str, Any]) -> OutputColumn:
@@ -56,7 +68,7 @@ def question_of(run: OperationRun) -> str:
     return str(run.params.get("message") or run.params.get("question") or run.operation.replace("_", " ").capitalize())
 
 
-def history(owner: Owner, *, limit: int = 20) -> list[dict[str, Any]]:
+def history(owner: Owner, *, limit: int = 12) -> list[dict[str, Any]]:
     """Return the owner's latest questions, newest first."""
     asked = OperationRun.objects.for_owner(owner).filter(operation__in=("chat", "chart_generation"))
     runs = asked.only("id", "params", "operation", "status", "error", "created_at").order_by("-created_at")[:limit]
@@ -94,7 +106,6 @@ def _chart_ids(result: dict[str, Any]) -> list[UUID]:
 def _advice(found: dict[str, Any]) -> dict[str, list[str]]:
     """What to ask instead, from the metadata of an error or the result of a chat that made no chart."""
     return {
-        "unknown": _texts(found.get("unknown", ())),
         "readings": _texts(found.get("readings", ())),
         "suggestions": _texts(found.get("suggestions", ())),
     }

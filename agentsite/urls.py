@@ -4,10 +4,12 @@ from django.urls import include, path, re_path
 from agentsite import openapi
 from progress.problems import no_such_endpoint
 
-from . import views
+from . import health, views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
     path("runs/<uuid:pk>/", views.run_page, name="run-page"),
     path("runs/<uuid:pk>/outcome/", views.run_outcome, name="run-outcome"),
     path("runs/<uuid:pk>/cancel/", views.run_cancel, name="run-cancel"),

@@ -51,7 +51,7 @@ class ChartGeneration(StreamingOperation[dict[str, Any]]):
         from .attempts import Guarded, Runner
         from .profiling import profile_source
 
-        question = " ".join(self.question.split())
+        question = " ".join("".join(sign if sign.isprintable() else " " for sign in self.question).split())
         progress.state("planning", "Reading the question", metadata={"question": question[:1000]})
         source = await in_database(find_source, self.source, progress.owner)
         opened = source.open()

@@ -105,7 +105,8 @@ class Answer:
         if low == high:
             return _sentence(f"{_name(column)} is {figure(high, column)} in every case")
         first = f"{_name(column)} is highest {self._where(points, high)} ({figure(high, column)})"
-        if self.plan.limit is not None or self.result.truncated:
+        bundled = any(str(cell).startswith(OTHERS) for cell, _ in self._points())
+        if self.plan.limit is not None or self.result.truncated or bundled:
             return _sentence(first)
         return _sentence(f"{first} and lowest {self._where(points, low)} ({figure(low, column)})")
 

@@ -138,7 +138,9 @@ async def answer(
 
 def _accepted(run: OperationRun, preference: str) -> JsonResponse:
     links = run.links()
-    headers = {"Location": links["self"], "X-Run-Id": str(run.pk), "Preference-Applied": preference}
+    headers = {"Location": links["self"], "X-Run-Id": str(run.pk)}
+    if preference:
+        headers["Preference-Applied"] = preference
     return JsonResponse({**run.snapshot(), "events_url": links["events"]}, status=202, headers=headers)
 
 

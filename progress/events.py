@@ -60,7 +60,7 @@ class ProgressEvent:
         seq: int = 0,
     ) -> None:
         self.type: EventType = type
-        self._data = data
+        self._data: dict[str, Any] | None = None  # read from the payload, so that it is the same live and stored
         self.payload = payload or encode({"type": type, "data": data})
         self.at = now_ms() if at is None else at
         self.seq = seq

@@ -7,6 +7,7 @@ operation that blocks its event loop can still be cancelled, timed out, and told
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 import time
@@ -19,10 +20,10 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import connections
 from django.tasks import task
 from pydantic import ValidationError
-from pydantic_core import to_jsonable_python
 
 from .conf import setting
 from .database import in_database
+from .events import encode
 from .exceptions import LeaseLost, OperationCancelled, OperationFailed, UnknownOperation
 from .log import CancelWins, Lease, log
 from .models import OperationRun
@@ -96,7 +97,7 @@ class Execution:
         state = self._progress._state
         try:
             result = self._body.result()
-            columns = ending_columns("completed", result=to_jsonable_python(result, by_alias=True, inf_nan_mode="null"))
+            columns = ending_columns("completed", result=json.loads(encode(result)))
             await asyncio.wrap_future(log.append(self.lease, completion(self._progress, result), ending=columns))
         except LeaseLost:
             raise

@@ -46,6 +46,8 @@ class Lease:
     attempt: int
     seq: int
     operation: str
+    percentage: float | None = 0.0  # where the run stood when the lease was taken
+    state: str = "queued"
     lost: bool = False
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
+from .database import storable
 from .owners import Owned
 
 
@@ -119,7 +120,7 @@ class OperationEvent(models.Model):
 
     @property
     def data(self) -> dict[str, Any]:
-        data: dict[str, Any] = json.loads(self.payload)["data"]
+        data: dict[str, Any] = storable(json.loads(self.payload)["data"])  # a page cannot hold lone surrogates either
         return data
 
     @property

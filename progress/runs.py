@@ -153,7 +153,7 @@ def take_lease(runs: Any, **columns: Any) -> Lease | None:
     if not runs.update(lease_token=token, lease_expires_at=lease_end(), **columns):
         return None
     run = OperationRun.objects.get(lease_token=token)
-    return Lease(run.pk, token, run.attempt, run.last_seq, run.operation)
+    return Lease(run.pk, token, run.attempt, run.last_seq, run.operation, run.percentage, run.current_state)
 
 
 def lease_end() -> ExpressionWrapper[Any]:
@@ -185,11 +185,11 @@ def end_now(lease: Lease, error: OperationCancelled | OperationFailed) -> None:
 
 
 def _append_end(lease: Lease, error: OperationCancelled | OperationFailed) -> Any:
-    run = OperationRun(pk=lease.run, operation=lease.operation, attempt=lease.attempt)
+    run = OperationRun(pk=lease.run, operation=lease.operation, attempt=lease.attempt, percentage=lease.percentage)
     state = "cancelled" if isinstance(error, OperationCancelled) else "failed"
     metadata = {"runId": str(lease.run), "attempt": lease.attempt}
     closing = progress_event(run, state, public_message(error))
-    last = error_event(lease.operation, error, "queued", metadata)
+    last = error_event(lease.operation, error, lease.state, metadata)
     return log.append(lease, [closing, last], ending=ending_columns(state, error=last))
 
 
@@ -228,18 +228,29 @@ def sweep() -> int:
     for run in OperationRun.objects.filter(gone, status__in=ACTIVE).exclude(lease_token="")[:200]:
         held = OperationRun.objects.filter(pk=run.pk, lease_token=run.lease_token, status__in=ACTIVE)
         count += _restart(held, run) if _may_restart(run) else _orphan(held, run)
+    return count + _sweep_queue()
+
+
+def _sweep_queue() -> int:
     queued = OperationRun.objects.filter(status=Status.QUEUED, lease_token="")
-    overdue = queued.filter(created_at__lt=timezone.now() - timedelta(seconds=setting("QUEUE_TIMEOUT")))
-    for run in overdue[:200]:
-        late = OperationFailed("The run waited too long to be started; the server is busy. Try again.", code="timeout")
-        count += _end_taken(take_lease(overdue.filter(pk=run.pk)), late)
-    if getattr(default_task_backend, "in_process", False):
-        # What waited in a dead process never began: it starts here.
-        for run in queued.filter(worker__in=_dead_workers())[:200]:
-            if queued.filter(pk=run.pk, worker=run.worker).update(worker=worker_name()):
+    dead = _dead_workers() if getattr(default_task_backend, "in_process", False) else []
+    count = 0
+    for run in queued.order_by("created_at")[:200]:
+        this = queued.filter(pk=run.pk, worker=run.worker)
+        if run.worker in dead:
+            # What waited in a dead process never began: it starts here.
+            if this.update(worker=worker_name()):
                 enqueue(run.pk)
                 count += 1
+        elif timezone.now() - run.created_at > timedelta(seconds=_queue_limit(run)):
+            late = "The run waited too long to be started; the server is busy. Try again."
+            count += _end_taken(take_lease(this), OperationFailed(late, code="timeout"))
     return count
+
+
+def _queue_limit(run: OperationRun) -> float:
+    operation = registry.get(run.operation)
+    return float((operation and operation.queue_timeout) or setting("QUEUE_TIMEOUT"))
 
 
 def _may_restart(run: OperationRun) -> bool:

@@ -68,7 +68,8 @@ PATTERNS = (
 )
 COMPILED = tuple((operator, re.compile(rf"\b{pattern}\b")) for operator, pattern in PATTERNS)
 NO_YEAR_AFTER = word_set(
-    "than over above under below least most exactly equal equals top first last by is = > < >= <= exceeding code number id zip room limit"
+    "than over above under below least most exactly equal equals top first last by is = > < >= <= exceeding code number "
+    "id zip room limit"
 )
 
 

@@ -112,7 +112,7 @@ class SQLiteSource:
             with closing(
                 sqlite3.connect(Path(path).resolve().as_uri() + "?mode=ro", uri=True, timeout=2.0)
             ) as connection:
-                connection.text_factory = lambda data: data.decode(errors="replace")
+                connection.text_factory = _text
                 connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
                 connection.setconfig(sqlite3.SQLITE_DBCONFIG_TRUSTED_SCHEMA, False)
                 connection.execute("PRAGMA query_only = ON")
@@ -233,6 +233,11 @@ def _foreign_keys(
         for name, _ in to_table.columns:
             if name.casefold() == wanted.casefold():
                 yield ForeignKeySchema(column=column, to_table=to_table.name, to_column=name)
+
+
+def _text(data: bytes) -> str:
+    # PostgreSQL, where charts may be saved, stores no NUL.
+    return data.decode(errors="replace").replace("\0", "\ufffd")
 
 
 def _cell(value: Any) -> Cell:

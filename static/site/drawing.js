@@ -27,12 +27,12 @@ export async function draw(figure) {
 async function embed(figure, spec) {
   const { vegaEmbed } = await load();
   const { title, config, ...drawing } = spec; // the page has the title already, and colours of its own
+  if (drawing.height?.step) drawing.autosize = { type: "fit-x", contains: "padding" }; // Vega-Lite warns of its own default
   await vegaEmbed(figure.querySelector(".canvas"), drawing, {
     ast: true, // without eval, as the content security policy demands
     renderer: "svg",
     actions: false,
     defaultStyle: false,
-    logLevel: 1, // errors only
     tooltip: { disableDefaultStyle: true },
     config: theme(),
   });

@@ -114,14 +114,15 @@ function remember(run, question) {
   document.getElementById("history-empty").hidden = true;
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const link = make("a", "", { href: `/?run=${run.id}`, "aria-current": "true" });
-  link.append(make("span", "history-question", {}, question), make("span", "history-meta status", { "data-standing": "running" }, "running"));
+  link.append(make("span", "history-question", {}, question), make("span", "history-meta", { "data-standing": "running" }, "running"));
   const entry = make("li");
   entry.append(link);
   list.prepend(entry);
   article.addEventListener("run-ended", ({ detail }) => {
     if (detail.run !== run.id) return;
-    const status = link.querySelector(".status");
-    status.dataset.standing = status.textContent = detail.standing;
+    const meta = link.querySelector(".history-meta");
+    meta.dataset.standing = detail.standing;
+    meta.textContent = detail.standing === "completed" ? "just now" : detail.standing;
   });
 }
 

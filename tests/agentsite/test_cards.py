@@ -58,10 +58,22 @@ def test_a_table_is_not_drawn() -> None:
 
 def test_a_card_names_its_source_and_what_the_checks_found() -> None:
     source = Source.objects.create(slug="shop", title="The shop", location="shop.sqlite3")
-    card = chart_card(a_chart(source=source))
+    checks = [{"name": name, "outcome": name, "message": "?"} for name in ("pass", "warn")]
+    card = chart_card(a_chart(source=source, checks=checks))
     assert card["source"] == "The shop"
-    assert [check["label"] for check in card["checks"]] == ["fine"]
+    assert [check["label"] for check in card["passed"]] == ["fine"]
+    assert [check["label"] for check in card["findings"]] == ["note"]
     assert chart_card(a_chart())["source"] == "a source that was deleted"
+
+
+def test_a_card_says_each_thing_once() -> None:
+    subtitle = ["Only where Country is", "France", "The year is not", "complete."]
+    warnings = ["The year is not complete.", "Few rows."]
+    card = chart_card(
+        a_chart(spec={"title": {"text": "?", "subtitle": subtitle}}, warnings=warnings, answer="12. Few rows.")
+    )
+    assert card["conditions"] == ["Only where Country is", "France"]
+    assert card["warnings"] == ["The year is not complete."]
 
 
 def test_an_active_run_has_no_outcome() -> None:
@@ -90,13 +102,13 @@ def test_a_result_without_a_chart_is_an_outcome_too(result: object) -> None:
 
 
 def test_an_error_offers_what_to_ask_instead() -> None:
-    error = {"message": "?", "unknown": ["zeppelin"], "readings": [{"question": "A?"}, "B?"], "suggestions": ["C?"]}
+    error = {"message": "?", "readings": [{"question": "A?"}, "B?"], "suggestions": ["C?"]}
     outcome = outcome_of(a_run(status=Status.FAILED, error=error))
-    assert outcome == {"advice": {"unknown": ["zeppelin"], "readings": ["A?", "B?"], "suggestions": ["C?"]}}
+    assert outcome == {"advice": {"readings": ["A?", "B?"], "suggestions": ["C?"]}}
 
 
 def test_an_error_without_advice() -> None:
-    assert outcome_of(a_run(status=Status.CANCELLED)) == {"advice": {"unknown": [], "readings": [], "suggestions": []}}
+    assert outcome_of(a_run(status=Status.CANCELLED)) == {"advice": {"readings": [], "suggestions": []}}
 
 
 def test_a_run_is_named_by_its_question() -> None:

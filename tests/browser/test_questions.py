@@ -45,7 +45,7 @@ def test_a_question_becomes_a_chart(page: Page) -> None:
     receipt = page.locator(".receipt")
     expect(receipt.locator(".understood")).to_contain_text("revenue")
     expect(receipt.locator(".check").first).to_be_visible()
-    expect(page.locator(".history a[aria-current]")).to_contain_text("completed")
+    expect(page.locator(".history a[aria-current]")).to_contain_text("just now")
 
 
 def test_the_rows_the_sql_and_the_files_are_there(page: Page) -> None:

@@ -1,5 +1,7 @@
 import json
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -121,6 +123,22 @@ class TestAnswers(OperationCase):
         percentages = [event.data["percentage"] for event in events if event.type == "progress"]
         assert percentages == sorted(percentages)
         assert percentages[-1] == 100
+
+    async def test_control_characters_are_blanks(self):
+        result, events = await self.ask("orders\x00by\n\tcountry\x1b")
+        chart = await Chart.objects.aget(pk=result["chartId"])
+        assert chart.question == events[0].data["metadata"]["question"] == "orders by country"
+
+    async def test_data_that_no_database_could_store(self):
+        with closing(sqlite3.connect(self.folder / "odd.sqlite3")) as connection:
+            connection.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, kind TEXT, size REAL)")
+            rows = [("a\x00b", 1.0), ("<script>", float("inf")), ("=1+1", 2.0), (b"\xff\xfe".decode("latin-1"), None)]
+            connection.executemany("INSERT INTO things (kind, size) VALUES (?, ?)", rows)
+            connection.commit()
+        await Source.objects.acreate(slug="odd", title="Odd", location="odd.sqlite3", is_public=True)
+        result, _ = await self.ask("number of things by kind", source="odd")
+        chart = await Chart.objects.aget(pk=result["chartId"])
+        assert {row[0] for row in chart.rows} == {"a\ufffdb", "<script>", "=1+1", "\xff\xfe"}
 
     async def test_a_large_spec_leaves_its_rows_to_its_address(self):
         result, events = await self.ask("discount against quantity")
