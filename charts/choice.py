@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .channels import CYCLIC, SCATTERS, Channels, assign_channels, distinct, is_raw_pair, is_time, numbers, positions
+from .channels import (
+    CYCLIC,
+    SCATTERS,
+    Channels,
+    assign_channels,
+    distinct,
+    is_raw_pair,
+    is_time,
+    numbers,
+    positions,
+)
 from .figures import count_noun
 from .plan import ChartType, Grain, Plan
 from .query import Result

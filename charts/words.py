@@ -11,10 +11,10 @@ from .channels import SCATTERS, Channels, assign_channels, distinct, numbers
 from .checks import CheckResult, Outcome, partial_periods
 from .choice import Choice
 from .figures import cell_text, count_noun, figure, join_words, label_of
-from .frame import OTHERS
 from .periods import parse_period
 from .plan import ChartType, Plan
 from .query import Cell, OutputColumn, Result
+from .spec.frame import OTHERS
 
 MANY_TIES = 3
 STRENGTHS = ((0.8, "closely"), (0.5, "clearly"), (0.2, "somewhat"), (0.0, "hardly"))

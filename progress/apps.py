@@ -1,3 +1,5 @@
+"""The app's configuration: what is registered when Django starts."""
+
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from charts.theme import theme
+from charts.spec.theme import theme
 
 register = template.Library()
 

@@ -10,7 +10,7 @@ from ..choice import Choice
 from ..figures import cell_text, figure
 from ..plan import ChartType
 from ..spec import build_spec
-from ..vegalite import SpecRefused, validate_spec
+from ..spec.vegalite import SpecRefused, validate_spec
 from .report import CheckResult, Evidence, changed, failed, passed, warned
 
 LONG_LABEL, MANY_BARS = 20, 12

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from ..channels import Channels, assign_channels, distinct
 from ..choice import MAX_SERIES
 from ..figures import count_noun
-from ..frame import OTHERS
 from ..plan import ChartType
 from ..query import Cell, OutputColumn, Result
+from ..spec.frame import OTHERS
 from .report import CheckResult, Evidence, changed, passed, with_rows
 
 MAX_BARS, TOP_BARS = 30, 20

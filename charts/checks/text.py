@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import date
 
 from ..channels import distinct
-from ..frame import YEARS
 from ..periods import MONTHS, parse_period
 from ..phrases import column_words
 from ..query import Cell, OutputColumn, Result
+from ..spec.frame import YEARS
 from .report import CheckResult, Evidence, changed, passed, repaired, warned
 
 MOSTLY = 0.95  # of the cells that hold anything

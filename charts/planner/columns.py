@@ -75,6 +75,7 @@ class Columns(Grouping):
         for mention, table in self.tables:
             if table not in counted:
                 self._entity(table, mention)
+                self._leave_out_unknown(table)
                 return
 
     def _label_of_key(self) -> None:

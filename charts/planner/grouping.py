@@ -6,9 +6,10 @@ from ..plan import (
     Aggregate,
     Column,
     Dimension,
+    Filter,
 )
 from ..profile import ColumnProfile, Role, Type
-from ..sql.joins import path
+from ..sql.joins import Edge, path
 from .frame import Group
 from .lexicon import Target
 from .linking import Mention
@@ -139,6 +140,21 @@ class Grouping(Timing):
             if key.orphans and self.profile.column(key.table, key.column).type is Type.TEXT:
                 return Column(table=key.table, column=key.column)
         return Column(table=table, column=column.name)
+
+    def _leave_out_unknown(self, table: str) -> None:
+        """A ranking of products has no place for the rows whose product is unknown."""
+        steps = path(self.profile, self.fact, table) or ()
+        keys = self.profile.table(table).primary_key
+        if len(keys) == 1 and any(self._has_gaps(step) for step in steps if not step.to_many):
+            known = Filter(of=Column(table=table, column=keys[0]), operator="not null")
+            self.draft.filters.append(known)
+
+    def _has_gaps(self, step: Edge) -> bool:
+        return any(
+            key.orphans or self.profile.column(key.table, key.column).nulls
+            for key in self.profile.foreign_keys
+            if (key.table, key.column, key.to_table) == (step.table, step.column, step.to_table)
+        )
 
     def _describes(self, bare: Mention, table: str) -> bool:
         target = self._target(bare, "group")

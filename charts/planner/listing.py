@@ -10,7 +10,7 @@ from ..plan import (
     Measure,
 )
 from ..profile import Role, Type
-from .frame import Top
+from .frame import Comparison, Top
 from .limits import Limits
 from .resolve import display_column
 
@@ -32,7 +32,7 @@ class Listing(Limits):
             return False
         for comparison in self.frame.comparisons:
             measure = self._compared_number(comparison)
-            if measure is not None and self._group_by_what_is_listed(measure):
+            if measure is not None and not _fits_none(comparison) and self._group_by_what_is_listed(measure):
                 self._add_measure(measure, comparison.phrase)
                 return True
         return any(self._ranked_number(top) for top in self.frame.tops)
@@ -62,6 +62,7 @@ class Listing(Limits):
         for mention, table in self.tables:
             if table != measure.table or measure.of is not None:
                 self._entity(table, mention)
+                self._leave_out_unknown(table)
                 return True
         for mention, target in self.others:
             self._add_dimension(self._column_dimension(target), mention.phrase)
@@ -78,3 +79,9 @@ class Listing(Limits):
                 yield Column(table=key.to_table, column=display_column(self.profile.table(key.to_table)).name)
             elif column.role is not Role.TEXT and column.type is not Type.BINARY:
                 yield Column(table=table, column=column.name)
+
+
+def _fits_none(comparison: Comparison) -> bool:
+    """'fewer than 3 orders' fits what has none at all: such things are listed, as there is nothing to group."""
+    first = comparison.numbers[0] if comparison.numbers else 0
+    return comparison.operator in ("<", "<=") or (comparison.operator == "=" and first == 0)

@@ -27,7 +27,7 @@ export async function draw(figure) {
 async function embed(figure, spec) {
   const { vegaEmbed } = await load();
   const { title, config, ...drawing } = spec; // the page has the title already, and colours of its own
-  if (drawing.height?.step) drawing.autosize = { type: "fit-x", contains: "padding" }; // Vega-Lite warns of its own default
+  if (drawing.height?.step) drawing.height = heightOf(drawing);
   await vegaEmbed(figure.querySelector(".canvas"), drawing, {
     ast: true, // without eval, as the content security policy demands
     renderer: "svg",
@@ -37,6 +37,11 @@ async function embed(figure, spec) {
     config: theme(),
   });
   figure.dataset.drawn = dark.matches ? "dark" : "light";
+}
+
+// Vega-Lite warns on the console where a width that fits meets a height in steps: count the steps instead.
+function heightOf({ height, encoding, data }) {
+  return height.step * new Set(data.values.map((row) => row[encoding.y.field])).size;
 }
 
 function load() {

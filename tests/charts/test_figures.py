@@ -1,8 +1,8 @@
 import pytest
 
 from charts.figures import axis_title, cell_text, count_noun, figure, join_words, listed, plain
-from charts.ordering import natural_order
 from charts.plan import Grain
+from charts.spec.ordering import natural_order
 
 from .shop import dimension, measure
 

@@ -12,10 +12,10 @@ import pytest
 from django.core.management import call_command
 from django.test import SimpleTestCase
 
-from charts.picture import draw
 from charts.render import Renderer, RenderFailed, as_picture, render
+from charts.render.picture import draw
 from charts.spec import themed
-from charts.vegalite import SpecRefused
+from charts.spec.vegalite import SpecRefused
 
 from .test_spec import CASES, bars, spec_of
 

@@ -41,12 +41,12 @@ class RunCase(TransactionTestCase):
     async def assert_one_end(self, run):
         """The log is contiguous, has one terminal event, and that is its last; the row agrees."""
         events = await self.events(run)
-        self.assertEqual([event.seq for event in events], list(range(1, len(events) + 1)))
-        self.assertEqual([event.seq for event in events if event.terminal], [len(events)])
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert [event.seq for event in events if event.terminal] == [len(events)]
         await run.arefresh_from_db()
-        self.assertEqual(run.last_seq, len(events))
-        self.assertFalse(run.is_active)
-        self.assertEqual(events[-2].data["currentState"], run.status)
+        assert run.last_seq == len(events)
+        assert not run.is_active
+        assert events[-2].data["currentState"] == run.status
         return events
 
     @staticmethod

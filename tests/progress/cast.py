@@ -114,11 +114,8 @@ class Nested(StreamingOperation[int]):
         return first + await progress.run(Count(to=6), weight=0.5)
 
 
-@operation
-def test_thumbnails(progress, *, folder: str, size: int = 64) -> str:
+@operation(name="test_thumbnails")
+def thumbnails(progress, *, folder: str, size: int = 64) -> str:
     """Make thumbnails of the pictures in a folder."""
     progress(1, 1)
     return f"{folder}/{size}"
-
-
-test_thumbnails.__test__ = False

@@ -58,10 +58,12 @@ class ApiCase(RunCase):
         return found
 
     def assertProblem(self, response, status, code, says=""):
-        self.assertEqual((response.status_code, response["Content-Type"]), (status, "application/problem+json"), response.content)
+        assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json"), (
+            response.content
+        )
         body = response.json()
-        self.assertEqual((body["status"], body["code"]), (status, code))
-        self.assertIn(says, body["detail"])
+        assert (body["status"], body["code"]) == (status, code)
+        assert says in body["detail"]
         return body
 
 
@@ -70,13 +72,15 @@ class StartTests(ApiCase):
     async def test_as_a_stream(self):
         for ask in ({"stream": True}, {}):
             accept = {} if ask else {"Accept": "text/event-stream"}
-            response = await self.post(self.client_of(), "/api/runs", {"operation": "test_count", "params": {"to": 2}, **ask}, **accept)
-            self.assertEqual(response["Content-Type"], "text/event-stream; charset=utf-8")
+            response = await self.post(
+                self.client_of(), "/api/runs", {"operation": "test_count", "params": {"to": 2}, **ask}, **accept
+            )
+            assert response["Content-Type"] == "text/event-stream; charset=utf-8"
             frames = await self.frames(response)
-            self.assertEqual([number for number, _ in frames], list(range(1, len(frames) + 1)))
-            self.assertEqual(frames[0][1]["data"]["currentState"], "queued")
-            self.assertEqual(frames[-1][1]["type"], "done")
-            self.assertEqual(response["X-Run-Id"], frames[0][1]["data"]["metadata"]["runId"])
+            assert [number for number, _ in frames] == list(range(1, len(frames) + 1))
+            assert frames[0][1]["data"]["currentState"] == "queued"
+            assert frames[-1][1]["type"] == "done"
+            assert response["X-Run-Id"] == frames[0][1]["data"]["metadata"]["runId"]
 
     async def test_the_headers_of_a_stream(self):
         response = await self.post(self.client_of(), "/api/runs", {"operation": "test_count", "stream": True})
@@ -87,34 +91,34 @@ class StartTests(ApiCase):
             "X-Content-Type-Options": "nosniff",
             "Location": f"/api/runs/{response['X-Run-Id']}",
         }
-        self.assertEqual({name: response[name] for name in expected}, expected)
+        assert {name: response[name] for name in expected} == expected
         await self.frames(response)
 
     async def test_it_waits_and_answers_with_the_result(self):
         response = await self.post(self.client_of(), "/api/runs", {"operation": "test_count", "params": {"to": 4}})
-        self.assertEqual(response.status_code, 200)
+        assert response.status_code == 200
         body = response.json()
-        self.assertEqual((body["status"], body["result"], body["percentage"], body["error"]), ("completed", 4, 100, None))
+        assert (body["status"], body["result"], body["percentage"], body["error"]) == ("completed", 4, 100, None)
 
     async def test_a_failed_run_is_an_answer_too(self):
         response = await self.post(self.client_of(), "/api/runs", {"operation": "test_fail"})
-        self.assertEqual((response.status_code, response.json()["status"]), (200, "failed"))
-        self.assertEqual(response.json()["error"]["code"], "no_data")
+        assert (response.status_code, response.json()["status"]) == (200, "failed")
+        assert response.json()["error"]["code"] == "no_data"
 
     async def test_prefer_respond_async(self):
         response = await self.post(self.client_of(), "/api/runs", {"operation": "test_count"}, Prefer="respond-async")
         body = response.json()
-        self.assertEqual((response.status_code, body["status"]), (202, "queued"))
-        self.assertEqual(response["Location"], f"/api/runs/{body['id']}")
-        self.assertEqual(body["events_url"], f"/api/runs/{body['id']}/events")
+        assert (response.status_code, body["status"]) == (202, "queued")
+        assert response["Location"] == f"/api/runs/{body['id']}"
+        assert body["events_url"] == f"/api/runs/{body['id']}/events"
 
     async def test_prefer_wait_bounds_the_wait(self):
         client = self.client_of()
         response = await self.post(client, "/api/runs", {"operation": "test_hold"}, Prefer="wait=1")
-        self.assertEqual((response.status_code, response.json()["status"]), (202, "running"))
-        self.assertEqual(response["Preference-Applied"], "wait=1")
+        assert (response.status_code, response.json()["status"]) == (202, "running")
+        assert response["Preference-Applied"] == "wait=1"
         response = await self.post(client, "/api/runs", {"operation": "test_count"}, Prefer="wait=20")
-        self.assertEqual(response.status_code, 200)
+        assert response.status_code == 200
 
     async def test_bad_requests_name_what_is_wrong(self):
         cases = [
@@ -130,9 +134,11 @@ class StartTests(ApiCase):
         client = self.client_of()
         for body, status, says in cases:
             with self.subTest(body=body):
-                problem = self.assertProblem(await self.post(client, "/api/runs", body), status, "invalid_request", says)
-                self.assertTrue(problem["errors"])
-        self.assertEqual(await OperationRun.objects.acount(), 0)
+                problem = self.assertProblem(
+                    await self.post(client, "/api/runs", body), status, "invalid_request", says
+                )
+                assert problem["errors"]
+        assert await OperationRun.objects.acount() == 0
 
     async def test_bodies_that_are_not_json(self):
         cases = [
@@ -161,7 +167,7 @@ class StartTests(ApiCase):
     async def test_anonymous_visitors_may_be_kept_out(self):
         response = await self.post(self.client_of(), "/api/runs", {"operation": "test_count"})
         self.assertProblem(response, 401, "not_allowed", "Authorization: Bearer")
-        self.assertEqual(await OperationRun.objects.acount(), 0)
+        assert await OperationRun.objects.acount() == 0
 
     async def test_an_operation_may_need_a_permission(self):
         Count.permission = "progress.add_operationrun"
@@ -172,10 +178,14 @@ class StartTests(ApiCase):
     @CLOSED
     async def test_a_token_signs_in(self):
         token = await sync_to_async(ApiToken.issue)(self.alice, "script")
-        response = await self.post(self.client_of(), "/api/runs", {"operation": "test_count"}, Authorization=f"Bearer {token}")
-        self.assertEqual(response.status_code, 200)
-        self.assertEqual((await OperationRun.objects.aget()).user_id, self.alice.pk)
-        response = await self.post(self.client_of(), "/api/runs", {"operation": "test_count"}, Authorization="Bearer wrong")
+        response = await self.post(
+            self.client_of(), "/api/runs", {"operation": "test_count"}, Authorization=f"Bearer {token}"
+        )
+        assert response.status_code == 200
+        assert (await OperationRun.objects.aget()).user_id == self.alice.pk
+        response = await self.post(
+            self.client_of(), "/api/runs", {"operation": "test_count"}, Authorization="Bearer wrong"
+        )
         self.assertProblem(response, 401, "not_allowed")
 
 
@@ -186,11 +196,11 @@ class EventsTests(ApiCase):
         client = await self.aclient_of(self.alice)
         path = f"/api/runs/{run.pk}/events"
         whole = await self.frames(await client.get(path))
-        self.assertEqual([number for number, _ in whole], list(range(1, run.last_seq + 1)))
-        self.assertEqual(await self.frames(await client.get(path, {"after": 2})), whole[2:])
-        self.assertEqual(await self.frames(await client.get(path, headers={"Last-Event-ID": "3"})), whole[3:])
-        self.assertEqual(await self.frames(await client.get(path, {"after": 1}, headers={"Last-Event-ID": "3"})), whole[3:])
-        self.assertEqual((await client.get(path, {"after": run.last_seq})).status_code, 204)
+        assert [number for number, _ in whole] == list(range(1, run.last_seq + 1))
+        assert await self.frames(await client.get(path, {"after": 2})) == whole[2:]
+        assert await self.frames(await client.get(path, headers={"Last-Event-ID": "3"})) == whole[3:]
+        assert await self.frames(await client.get(path, {"after": 1}, headers={"Last-Event-ID": "3"})) == whole[3:]
+        assert (await client.get(path, {"after": run.last_seq})).status_code == 204
 
     async def test_a_running_one_is_joined_in_the_middle(self):
         run = await runs.start(Count(to=60, rest=0.01), owner=self.alice)
@@ -198,7 +208,7 @@ class EventsTests(ApiCase):
         first = await self.frames(await client.get(f"/api/runs/{run.pk}/events"), upto=10)
         rest = await self.frames(await client.get(f"/api/runs/{run.pk}/events", {"after": first[-1][0]}))
         stored = [event.seq for event in await self.events(run)]
-        self.assertEqual([number for number, _ in first + rest], stored)
+        assert [number for number, _ in first + rest] == stored
 
     async def test_a_position_that_the_log_cannot_serve_starts_over_and_says_so(self):
         run = await self.finished(Count(to=3), owner=self.alice)
@@ -207,26 +217,32 @@ class EventsTests(ApiCase):
             with self.subTest(given=given[:10]):
                 frames = await self.frames(await client.get(f"/api/runs/{run.pk}/events", {"after": given}))
                 number, event = frames[0]
-                self.assertEqual((number, event["data"]["metadata"]["resync"], event["data"]["metadata"]["status"]), (0, True, "completed"))
-                self.assertEqual([number for number, _ in frames[1:]], list(range(1, run.last_seq + 1)))
+                assert (number, event["data"]["metadata"]["resync"], event["data"]["metadata"]["status"]) == (
+                    0,
+                    True,
+                    "completed",
+                )
+                assert [number for number, _ in frames[1:]] == list(range(1, run.last_seq + 1))
 
     async def test_a_pruned_log_says_what_it_still_has(self):
         run = await self.finished(Count(to=5), owner=self.alice)
         await run.events.filter(seq__lte=4).adelete()
         client = await self.aclient_of(self.alice)
         frames = await self.frames(await client.get(f"/api/runs/{run.pk}/events", {"after": 2}))
-        self.assertEqual((frames[0][0], frames[0][1]["data"]["metadata"]["oldest"]), (4, 5))
-        self.assertEqual([number for number, _ in frames[1:]], list(range(5, run.last_seq + 1)))
+        assert (frames[0][0], frames[0][1]["data"]["metadata"]["oldest"]) == (4, 5)
+        assert [number for number, _ in frames[1:]] == list(range(5, run.last_seq + 1))
 
     async def test_as_json(self):
         run = await self.finished(Write(text='"<é\u2028>"', size=20), owner=self.alice)
         client = await self.aclient_of(self.alice)
         body = (await client.get(f"/api/runs/{run.pk}/events", headers={"Accept": "application/json"})).json()
-        self.assertEqual([item["id"] for item in body["items"]], list(range(1, run.last_seq + 1)))
-        self.assertIn('"<é\u2028>"', [item["data"].get("content") for item in body["items"]])
-        self.assertIsNone(body["next"])
-        rest = (await client.get(f"/api/runs/{run.pk}/events", {"after": 3}, headers={"Accept": "application/json"})).json()
-        self.assertEqual(rest["items"], body["items"][3:])
+        assert [item["id"] for item in body["items"]] == list(range(1, run.last_seq + 1))
+        assert '"<é\u2028>"' in [item["data"].get("content") for item in body["items"]]
+        assert body["next"] is None
+        rest = (
+            await client.get(f"/api/runs/{run.pk}/events", {"after": 3}, headers={"Accept": "application/json"})
+        ).json()
+        assert rest["items"] == body["items"][3:]
 
     @override_settings(PROGRESS={"HEARTBEAT": 0.05})
     async def test_silence_is_broken_by_comments(self):
@@ -238,13 +254,13 @@ class EventsTests(ApiCase):
             chunks.append(chunk)
             if len(chunks) == 4:
                 break
-        self.assertEqual(chunks, [b"retry: 2000\n: open\n\n"] + [b": keep-alive\n\n"] * 3)
+        assert chunks == [b"retry: 2000\n: open\n\n"] + [b": keep-alive\n\n"] * 3
 
     @override_settings(PROGRESS={"STREAM_MAX_AGE": 0.2, "HEARTBEAT": 0.05})
     async def test_an_old_stream_ends_cleanly_without_a_terminal_event(self):
         run = await runs.start(Hold(), owner=self.alice)
         frames = await self.frames(await (await self.aclient_of(self.alice)).get(f"/api/runs/{run.pk}/events"))
-        self.assertNotIn(frames[-1][1]["type"], ("done", "error"))
+        assert frames[-1][1]["type"] not in ("done", "error")
 
     async def test_pages_of_other_sites_get_no_stream(self):
         run = await self.finished(Count(), owner=self.alice)
@@ -256,7 +272,7 @@ class EventsTests(ApiCase):
         run = await runs.start(Count(to=30, rest=0.01), owner=self.alice)
         client = await self.aclient_of(self.alice)
         await self.frames(await client.get(f"/api/runs/{run.pk}/events"), upto=2)
-        self.assertEqual((await self.end_of(run)).status, "completed")
+        assert (await self.end_of(run)).status == "completed"
 
     @override_settings(PROGRESS={"DISCONNECT_GRACE": 0.2, "ALLOW_ANONYMOUS": True})
     async def test_unless_the_request_asked_for_that(self):
@@ -266,16 +282,21 @@ class EventsTests(ApiCase):
         async with asyncio.timeout(10):
             while (run := await OperationRun.objects.aget()).is_active:  # a reader would keep it alive
                 await asyncio.sleep(0.02)
-        self.assertEqual(run.status, "cancelled")
+        assert run.status == "cancelled"
 
     @override_settings(PROGRESS={"DISCONNECT_GRACE": 0.3, "ALLOW_ANONYMOUS": True})
     async def test_a_reader_who_comes_back_saves_the_run(self):
         client = self.client_of()
-        body = {"operation": "test_count", "params": {"to": 60, "rest": 0.02}, "stream": True, "on_disconnect": "cancel"}
+        body = {
+            "operation": "test_count",
+            "params": {"to": 60, "rest": 0.02},
+            "stream": True,
+            "on_disconnect": "cancel",
+        }
         await self.frames(await self.post(client, "/api/runs", body), upto=1)
         run = await OperationRun.objects.aget()
         await self.frames(await client.get(f"/api/runs/{run.pk}/events"))
-        self.assertEqual((await self.end_of(run)).status, "completed")
+        assert (await self.end_of(run)).status == "completed"
 
 
 @OPEN
@@ -284,25 +305,27 @@ class ControlTests(ApiCase):
         run = await runs.start(Hold(), owner=self.alice)
         client = await self.aclient_of(self.alice)
         response = await self.post(client, f"/api/runs/{run.pk}/cancel")
-        self.assertEqual(response.status_code, 202)
+        assert response.status_code == 202
         await self.end_of(run)
-        self.assertEqual(run.status, "cancelled")
+        assert run.status == "cancelled"
         response = await self.post(client, f"/api/runs/{run.pk}/cancel")
-        self.assertEqual((response.status_code, response.json()["detail"]), (200, "The run had ended already: cancelled."))
+        assert (response.status_code, response.json()["detail"]) == (200, "The run had ended already: cancelled.")
 
     async def test_cancel_is_durable_before_the_answer(self):
         run = await runs.start(Hold(), owner=self.alice)
         await self.until(run, "running")
         await self.post(await self.aclient_of(self.alice), f"/api/runs/{run.pk}/cancel")
-        self.assertIsNotNone((await OperationRun.objects.aget(pk=run.pk)).cancel_requested_at)
+        assert (await OperationRun.objects.aget(pk=run.pk)).cancel_requested_at is not None
 
     async def test_retry(self):
         client = await self.aclient_of(self.alice)
         failed = (await self.post(client, "/api/runs", {"operation": "test_fail"})).json()
         again = (await self.post(client, failed["links"]["retry"])).json()
-        self.assertEqual((again["retry_of"], again["status"]), (failed["id"], "failed"))
+        assert (again["retry_of"], again["status"]) == (failed["id"], "failed")
         done = (await self.post(client, "/api/runs", {"operation": "test_count"})).json()
-        self.assertProblem(await self.post(client, done["links"]["retry"]), 409, "invalid_request", "This run is completed")
+        self.assertProblem(
+            await self.post(client, done["links"]["retry"]), 409, "invalid_request", "This run is completed"
+        )
 
 
 @OPEN
@@ -316,27 +339,34 @@ class ListTests(ApiCase):
             page = (await client.get(address)).json()
             seen += [item["created_at"] for item in page["items"]]
             address = page["next"]
-        self.assertEqual((len(seen), seen), (5, sorted(seen, reverse=True)))
+        assert (len(seen), seen) == (5, sorted(seen, reverse=True))
 
     async def test_filters(self):
         await self.finished(Count(to=1), owner=self.alice)
         await self.finished(Write(text="x"), owner=self.alice)
         client = await self.aclient_of(self.alice)
         items = (await client.get("/api/runs", {"operation": "test_write", "status": "completed"})).json()["items"]
-        self.assertEqual([item["operation"] for item in items], ["test_write"])
-        self.assertEqual((await client.get("/api/runs", {"status": "failed"})).json()["items"], [])
+        assert [item["operation"] for item in items] == ["test_write"]
+        assert (await client.get("/api/runs", {"status": "failed"})).json()["items"] == []
 
     async def test_bad_filters(self):
         client = await self.aclient_of(self.alice)
-        for query in ({"status": "odd"}, {"limit": "0"}, {"limit": "x"}, {"cursor": "!!"}, {"cursor": "aGFsbG8"}, {"colour": "red"}):
+        for query in (
+            {"status": "odd"},
+            {"limit": "0"},
+            {"limit": "x"},
+            {"cursor": "!!"},
+            {"cursor": "aGFsbG8"},
+            {"colour": "red"},
+        ):
             with self.subTest(query=query):
                 self.assertProblem(await client.get("/api/runs", query), 422, "invalid_request", next(iter(query)))
 
     async def test_operations_with_their_parameters(self):
         items = {item["name"]: item for item in (await self.client_of().get("/api/operations")).json()["items"]}
-        self.assertEqual(items["test_count"]["params"]["properties"]["to"]["type"], "integer")
-        self.assertEqual(items["test_stages"]["states"], {"load": 10, "check": 40, "save": 80})
-        self.assertEqual(items["demo"]["params"]["properties"]["kind"]["enum"], ["async", "sync"])
+        assert items["test_count"]["params"]["properties"]["to"]["type"] == "integer"
+        assert items["test_stages"]["states"] == {"load": 10, "check": 40, "save": 80}
+        assert items["demo"]["params"]["properties"]["kind"]["enum"] == ["async", "sync"]
 
 
 @OPEN
@@ -350,23 +380,23 @@ class OwnershipTests(ApiCase):
             client = await self.aclient_of(getattr(self, name)) if name else self.client_of()
             for path in read:
                 with self.subTest(who=name, path=path):
-                    self.assertEqual((await client.get(path)).status_code, 200 if allowed else 404)
+                    assert (await client.get(path)).status_code == (200 if allowed else 404)
             for path in write:
                 with self.subTest(who=name, path=path):
                     response = await self.post(client, path)
-                    self.assertIn(response.status_code, (200, 409) if name == "alice" else (404,))
+                    assert response.status_code in ((200, 409) if name == "alice" else (404,))
 
     async def test_a_foreign_run_and_no_run_look_the_same(self):
         run = await self.finished(Count(), owner=self.alice)
         client = await self.aclient_of(self.bob)
         foreign = await client.get(f"/api/runs/{run.pk}")
         missing = await client.get("/api/runs/00000000-0000-4000-8000-000000000000")
-        self.assertEqual(foreign.content, missing.content)
+        assert foreign.content == missing.content
 
     async def test_a_visitor_owns_by_session_and_keeps_it_when_signing_in(self):
         client, other = self.client_of(), self.client_of()
         started = (await self.post(client, "/api/runs", {"operation": "test_count"})).json()
-        self.assertEqual((await client.get(started["links"]["self"])).status_code, 200)
-        self.assertEqual((await other.get(started["links"]["self"])).status_code, 404)
-        self.assertEqual((await client.get("/api/runs")).json()["items"][0]["id"], started["id"])
-        self.assertEqual((await other.get("/api/runs")).json()["items"], [])
+        assert (await client.get(started["links"]["self"])).status_code == 200
+        assert (await other.get(started["links"]["self"])).status_code == 404
+        assert (await client.get("/api/runs")).json()["items"][0]["id"] == started["id"]
+        assert (await other.get("/api/runs")).json()["items"] == []

@@ -22,7 +22,7 @@ from progress.sse import KEEP_ALIVE, OPENING, frame
 from progress.testing import events_of
 
 from .case import RunCase
-from .cast import Again, Count, Fail, Hold, Nested, Stages, Write, test_thumbnails
+from .cast import Again, Count, Fail, Hold, Nested, Stages, Write, thumbnails
 from .sse_parser import SSEParser
 
 # All code points: what breaks lines, frames and encodings comes up often.
@@ -50,7 +50,7 @@ OPERATIONS = [
     Nested(),
     Demo(seconds=0, content=9),
     Demo(seconds=0, kind="sync", fail_at=2),
-    test_thumbnails(folder=NASTY),
+    thumbnails(folder=NASTY),
 ]
 
 

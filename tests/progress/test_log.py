@@ -18,7 +18,13 @@ from .cast import Count
 
 
 def tick(number):
-    data = {"operation": "test_count", "percentage": number % 100, "message": str(number), "currentState": "running", "metadata": {}}
+    data = {
+        "operation": "test_count",
+        "percentage": number % 100,
+        "message": str(number),
+        "currentState": "running",
+        "metadata": {},
+    }
     return ProgressEvent("progress", data)
 
 
@@ -28,7 +34,9 @@ def last():
 
 class LogCase(RunCase):
     def make_run(self, **columns):
-        run = OperationRun.objects.create(operation="test_count", status="running", lease_token=secrets.token_hex(16), **columns)
+        run = OperationRun.objects.create(
+            operation="test_count", status="running", lease_token=secrets.token_hex(16), **columns
+        )
         return run, Lease(run.pk, run.lease_token, 1, 0, "test_count")
 
     async def append(self, lease, *events, ending=None):
@@ -42,19 +50,19 @@ class AppendTests(LogCase):
     async def test_events_are_numbered_from_one_without_holes(self):
         run, lease = await sync_to_async(self.make_run)()
         await asyncio.gather(*(self.append(lease, tick(number), tick(number)) for number in range(50)))
-        self.assertEqual([event.seq for event in await self.events(run)], list(range(1, 101)))
+        assert [event.seq for event in await self.events(run)] == list(range(1, 101))
 
     async def test_the_row_follows_the_newest_progress(self):
         run, lease = await sync_to_async(self.make_run)()
         await self.append(lease, tick(41), tick(42))
         await run.arefresh_from_db()
-        self.assertEqual((run.percentage, run.message, run.last_seq), (42, "42", 2))
+        assert (run.percentage, run.message, run.last_seq) == (42, "42", 2)
 
     async def test_runs_of_one_process_share_a_commit_and_stay_apart(self):
         pairs = [await sync_to_async(self.make_run)() for _ in range(8)]
         await asyncio.gather(*(self.append(lease, tick(number)) for _, lease in pairs for number in range(20)))
         for run, _ in pairs:
-            self.assertEqual([event.seq for event in await self.events(run)], list(range(1, 21)))
+            assert [event.seq for event in await self.events(run)] == list(range(1, 21))
 
     async def test_a_second_writer_fences_the_first_off(self):
         run, old = await sync_to_async(self.make_run)()
@@ -62,9 +70,9 @@ class AppendTests(LogCase):
         new = await sync_to_async(runs.take_lease)(OperationRun.objects.filter(pk=run.pk))
         with self.assertRaises(LeaseLost):
             await self.append(old, tick(2))
-        self.assertTrue(old.lost)
+        assert old.lost
         await self.append(new, tick(3))
-        self.assertEqual([event.data["message"] for event in await self.events(run)], ["1", "3"])
+        assert [event.data["message"] for event in await self.events(run)] == ["1", "3"]
 
     async def test_nothing_follows_the_end(self):
         run, lease = await sync_to_async(self.make_run)()
@@ -74,16 +82,19 @@ class AppendTests(LogCase):
         await self.assertRaisesEnd(run)
 
     async def assertRaisesEnd(self, run):
-        self.assertEqual([event.type for event in await self.events(run)], ["done"])
+        assert [event.type for event in await self.events(run)] == ["done"]
 
     async def test_a_committed_cancel_beats_a_completion_but_loses_no_report(self):
         run, lease = await sync_to_async(self.make_run)()
         await sync_to_async(runs.request_cancel)(run.pk)
-        reported, ended = log.append(lease, [tick(1)]), log.append(lease, [last()], ending=runs.ending_columns("completed"))
+        reported, ended = (
+            log.append(lease, [tick(1)]),
+            log.append(lease, [last()], ending=runs.ending_columns("completed")),
+        )
         await asyncio.wrap_future(reported)
         with self.assertRaises(CancelWins):
             await asyncio.wrap_future(ended)
-        self.assertEqual([event.type for event in await self.events(run)], ["progress"])
+        assert [event.type for event in await self.events(run)] == ["progress"]
         await self.append(lease, last(), ending=runs.ending_columns("cancelled"))
 
     def test_events_are_visible_while_the_reporting_code_is_inside_a_transaction(self):
@@ -93,7 +104,7 @@ class AppendTests(LogCase):
             OperationRun.objects.filter(pk=run.pk).count()
             future = log.append(lease, [tick(1)])
         future.result(10)
-        self.assertEqual(self.fresh(run).last_seq, 1)
+        assert self.fresh(run).last_seq == 1
 
 
 class SubscribeTests(LogCase):
@@ -118,18 +129,18 @@ class SubscribeTests(LogCase):
         during = asyncio.create_task(self.read(run))
         await writing
         whole = list(range(1, 61))
-        self.assertEqual(await before, whole)
-        self.assertEqual(await during, whole)
-        self.assertEqual(await self.read(run), whole)
+        assert await before == whole
+        assert await during == whole
+        assert await self.read(run) == whole
 
     async def test_every_position_resumes_exactly_after_it_live_and_ended(self):
         run, lease = await sync_to_async(self.make_run)()
         live = [asyncio.create_task(self.read(run, after)) for after in range(0, 120, 7)]
         await self.write(lease, 120)
         for after, task in zip(range(0, 120, 7), live, strict=True):
-            self.assertEqual(await task, list(range(after + 1, 121)))
+            assert await task == list(range(after + 1, 121))
         for after in range(120):
-            self.assertEqual(await self.read(run, after), list(range(after + 1, 121)))
+            assert await self.read(run, after) == list(range(after + 1, 121))
 
     @override_settings(PROGRESS={"SUBSCRIBER_BATCHES": 2})
     async def test_a_slow_reader_misses_nothing_and_its_queue_stays_bounded(self):
@@ -137,7 +148,7 @@ class SubscribeTests(LogCase):
         slow = asyncio.create_task(self.read(run, pause=0.01))
         await asyncio.sleep(0.05)
         await self.write(lease, 80)
-        self.assertEqual(await slow, list(range(1, 81)))
+        assert await slow == list(range(1, 81))
 
     @override_settings(PROGRESS={"POLL": 0.05})
     async def test_events_written_by_another_process_are_found(self):
@@ -147,19 +158,19 @@ class SubscribeTests(LogCase):
         for number in range(5):
             await asyncio.wrap_future(other.append(lease, [tick(number)]))
         await asyncio.wrap_future(other.append(lease, [last()], ending=runs.ending_columns("completed")))
-        self.assertEqual(await reading, [1, 2, 3, 4, 5, 6])
+        assert await reading == [1, 2, 3, 4, 5, 6]
         await sync_to_async(other.flush)()
 
     async def test_readers_leave_nothing_behind(self):
         run, lease = await sync_to_async(self.make_run)()
         readers = [asyncio.create_task(self.read(run)) for _ in range(20)]
         await asyncio.sleep(0.1)
-        self.assertEqual(log.readers(run.pk), 20)
+        assert log.readers(run.pk) == 20
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
-        self.assertEqual(log.readers(run.pk), 0)
-        self.assertNotIn(run.pk, log._subscriptions)
+        assert log.readers(run.pk) == 0
+        assert run.pk not in log._subscriptions
         await self.finish(lease)
 
     async def test_a_thousand_random_cuts_and_resumes_see_every_event_once(self):
@@ -187,12 +198,12 @@ class SubscribeTests(LogCase):
         readers = [asyncio.create_task(reader()) for _ in range(14)]
         await self.write(lease, 200, 0.001)
         for seen in await asyncio.gather(*readers):
-            self.assertEqual(seen, list(range(1, 201)), f"seed {seed}")
-        self.assertGreaterEqual(trials, 1000)
+            assert seen == list(range(1, 201)), f"seed {seed}"
+        assert trials >= 1000
 
     async def test_a_run_through_the_whole_path_is_read_once_and_in_order(self):
         run = await runs.start(Count(to=30, rest=0.001))
         seen = await self.read(run)
-        self.assertEqual(seen, list(range(1, len(seen) + 1)))
+        assert seen == list(range(1, len(seen) + 1))
         events = await in_database(lambda: list(run.events.values_list("seq", flat=True)))
-        self.assertEqual(seen, events)
+        assert seen == events

@@ -161,13 +161,22 @@ class StateTests(SimpleTestCase):
         assert shown == [10, 25, 40, 60, 60, 60, 80, 90, 100]
 
     def test_an_undeclared_transition_is_a_programming_error(self):
-        for path, why in [(["check", "check", "nowhere"], "declares no state"), (["save", "load"], "cannot go from"), (["completed"], "by itself")]:
+        for path, why in [
+            (["check", "check", "nowhere"], "declares no state"),
+            (["save", "load"], "cannot go from"),
+            (["completed"], "by itself"),
+        ]:
             with pytest.raises(InvalidTransition, match=why):
                 asyncio.run(stream_operation(Stages(path=path)))
 
     def test_without_declared_states_any_name_may_be_used(self):
         events = report(lambda progress: (progress.state("executing_sql"), progress.state("completed_sql")))
-        assert [e.data["currentState"] for e in events if e.type == "progress"] == ["running", "executing_sql", "completed_sql", "completed"]
+        assert [e.data["currentState"] for e in events if e.type == "progress"] == [
+            "running",
+            "executing_sql",
+            "completed_sql",
+            "completed",
+        ]
 
 
 class StepTests(SimpleTestCase):

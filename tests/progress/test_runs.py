@@ -14,48 +14,52 @@ from progress.owners import Owner
 from progress.testing import settle
 
 from .case import RunCase
-from .cast import Again, Count, Fail, Hold, Stages, test_thumbnails
+from .cast import Again, Count, Fail, Hold, Stages, thumbnails
 
 
 class StartTests(RunCase):
     async def test_it_runs_and_stores_its_result(self):
         run = await self.finished(Count(to=5))
         events = await self.assert_one_end(run)
-        self.assertEqual((run.status, run.percentage, run.result, run.attempt), ("completed", 100, 5, 1))
-        self.assertEqual(events[0].data["currentState"], "queued")
-        self.assertEqual(events[-1].data["metadata"]["result"], 5)
-        self.assertEqual(events[-1].data["metadata"]["runId"], str(run.pk))
+        assert (run.status, run.percentage, run.result, run.attempt) == ("completed", 100, 5, 1)
+        assert events[0].data["currentState"] == "queued"
+        assert events[-1].data["metadata"]["result"] == 5
+        assert events[-1].data["metadata"]["runId"] == str(run.pk)
 
     async def test_a_mapping_becomes_the_metadata_of_done(self):
         run = await self.finished(Stages())
-        self.assertEqual((await self.events(run))[-1].data["metadata"]["rowCount"], 3)
+        assert (await self.events(run))[-1].data["metadata"]["rowCount"] == 3
 
     async def test_a_function_in_a_thread(self):
-        run = await self.finished(test_thumbnails(folder="summer"))
-        self.assertEqual((run.operation, run.params, run.result), ("test_thumbnails", {"folder": "summer", "size": 64}, "summer/64"))
+        run = await self.finished(thumbnails(folder="summer"))
+        assert (run.operation, run.params, run.result) == (
+            "test_thumbnails",
+            {"folder": "summer", "size": 64},
+            "summer/64",
+        )
 
     async def test_the_owner_is_kept(self):
         user = await get_user_model().objects.acreate(username="alice")
         run = await self.finished(Count(), owner=user)
-        self.assertEqual(run.user_id, user.pk)
+        assert run.user_id == user.pk
         run = await self.finished(Count(), owner=Owner(visitor="v1"))
-        self.assertEqual([found.pk async for found in OperationRun.objects.for_owner(Owner(visitor="v1"))], [run.pk])
-        self.assertEqual([found async for found in OperationRun.objects.for_owner(Owner())], [])
+        assert [found.pk async for found in OperationRun.objects.for_owner(Owner(visitor="v1"))] == [run.pk]
+        assert [found async for found in OperationRun.objects.for_owner(Owner())] == []
 
     def test_it_starts_when_the_transaction_commits_and_not_before(self):
         with transaction.atomic():
             run = runs.create_run(Count())
             with transaction.atomic():
                 pass
-            self.assertEqual(self.fresh(run).status, "queued")
+            assert self.fresh(run).status == "queued"
         async_to_sync(self.end_of)(run)
-        self.assertEqual(self.fresh(run).status, "completed")
+        assert self.fresh(run).status == "completed"
 
     def test_a_rolled_back_start_leaves_nothing(self):
         with self.assertRaises(ZeroDivisionError), transaction.atomic():
             runs.create_run(Count())
             raise ZeroDivisionError
-        self.assertFalse(OperationRun.objects.exists())
+        assert not OperationRun.objects.exists()
 
     async def test_an_operation_that_is_not_registered_is_refused(self):
         class Unnamed(StreamingOperation[None]):
@@ -70,7 +74,7 @@ class StartTests(RunCase):
         run = await sync_to_async(OperationRun.objects.create)(operation="gone", last_seq=0)
         await sync_to_async(runs.enqueue)(run.pk)
         await self.end_of(run)
-        self.assertEqual((run.status, run.error["code"]), ("failed", "invalid_request"))
+        assert (run.status, run.error["code"]) == ("failed", "invalid_request")
 
     async def test_a_result_too_large_for_an_event_is_kept_with_the_run(self):
         class Big(StreamingOperation[str]):
@@ -80,40 +84,46 @@ class StartTests(RunCase):
                 return "x" * 50_000
 
         run = await self.finished(Big())
-        self.assertEqual(len(run.result), 50_000)
-        self.assertIs((await self.events(run))[-1].data["metadata"]["resultTooLarge"], True)
+        assert len(run.result) == 50000
+        assert (await self.events(run))[-1].data["metadata"]["resultTooLarge"] is True
 
 
 class FailureTests(RunCase):
     async def test_a_message_for_users(self):
         run = await self.finished(Fail())
         events = await self.assert_one_end(run)
-        self.assertEqual(run.status, "failed")
-        self.assertEqual(run.error, {"message": "The table is empty.", "code": "no_data", "retryable": False, "currentState": "running", "table": "sales"})
-        self.assertEqual(events[-1].data["message"], "The table is empty.")
+        assert run.status == "failed"
+        assert run.error == {
+            "message": "The table is empty.",
+            "code": "no_data",
+            "retryable": False,
+            "currentState": "running",
+            "table": "sales",
+        }
+        assert events[-1].data["message"] == "The table is empty."
 
     async def test_an_exception_is_internal_and_its_text_stays_in_the_log(self):
         with self.assertLogs("progress", "ERROR") as logged:
             run = await self.finished(Fail(how="bug"))
         events = await self.assert_one_end(run)
         metadata = events[-1].data["metadata"]
-        self.assertEqual((metadata["code"], metadata["retryable"]), ("internal", False))
-        self.assertIn(metadata["errorId"], logged.output[0])
-        self.assertIn("canary-7f3a", logged.output[0])
-        self.assertNotIn("canary", "".join(event.payload for event in events))
-        self.assertNotIn("canary", str(run.snapshot()))
+        assert (metadata["code"], metadata["retryable"]) == ("internal", False)
+        assert metadata["errorId"] in logged.output[0]
+        assert "canary-7f3a" in logged.output[0]
+        assert "canary" not in "".join(event.payload for event in events)
+        assert "canary" not in str(run.snapshot())
 
     async def test_sys_exit_ends_the_run_and_not_the_worker(self):
         with self.assertLogs("progress", "ERROR"):
             run = await self.finished(Fail(how="exit"))
-        self.assertEqual(run.error["code"], "internal")
-        self.assertEqual((await self.finished(Count())).status, "completed")
+        assert run.error["code"] == "internal"
+        assert (await self.finished(Count())).status == "completed"
 
     async def test_a_result_without_a_json_form_is_an_internal_error(self):
         with self.assertLogs("progress", "ERROR"):
             run = await self.finished(Fail(how="unstorable"))
         await self.assert_one_end(run)
-        self.assertEqual(run.error["code"], "internal")
+        assert run.error["code"] == "internal"
 
 
 class CancelTests(RunCase):
@@ -121,7 +131,7 @@ class CancelTests(RunCase):
         await runs.cancel(run)
         await self.end_of(run)
         events = await self.assert_one_end(run)
-        self.assertEqual((run.status, events[-1].type, run.error["code"]), ("cancelled", "error", "cancelled"))
+        assert (run.status, events[-1].type, run.error["code"]) == ("cancelled", "error", "cancelled")
         return events
 
     async def test_async_code(self):
@@ -140,7 +150,7 @@ class CancelTests(RunCase):
         await self.until(run, "running")
         with self.assertLogs("progress", "WARNING"):
             await self.cancelled(run)
-        self.assertIn("did not stop by itself", run.message)
+        assert "did not stop by itself" in run.message
 
     @override_settings(PROGRESS={"CANCEL_GRACE": 0.4})
     async def test_code_that_blocks_its_event_loop_is_cut_off(self):
@@ -152,7 +162,7 @@ class CancelTests(RunCase):
     async def test_before_it_starts(self):
         run = await sync_to_async(OperationRun.objects.create)(operation="test_count", params={"to": 3})
         events = await self.cancelled(run)
-        self.assertEqual(len(events), 2)
+        assert len(events) == 2
         await sync_to_async(runs.enqueue)(run.pk)  # the queue gets to it only now
         await asyncio.sleep(0.2)
         await self.assert_one_end(run)
@@ -164,7 +174,7 @@ class CancelTests(RunCase):
         await runs.cancel(run)
         await self.assert_one_end(run)
         done = await self.finished(Count())
-        self.assertEqual((await runs.cancel(done)).status, "completed")
+        assert (await runs.cancel(done)).status == "completed"
 
     async def test_a_hundred_races_with_completion_have_one_end_each(self):
         async def race(number):
@@ -175,16 +185,20 @@ class CancelTests(RunCase):
             await self.assert_one_end(run)
             return run.status
 
-        statuses = [status for start in range(0, 100, 10) for status in await asyncio.gather(*map(race, range(start, start + 10)))]
-        self.assertLessEqual(set(statuses), {"cancelled", "completed"})
+        statuses = [
+            status
+            for start in range(0, 100, 10)
+            for status in await asyncio.gather(*map(race, range(start, start + 10)))
+        ]
+        assert set(statuses) <= {"cancelled", "completed"}
 
 
 class TimeLimitTests(RunCase):
     async def timed_out(self, operation, says):
         run = await self.finished(operation)
         await self.assert_one_end(run)
-        self.assertEqual((run.status, run.error["code"], run.error["retryable"]), ("failed", "timeout", True))
-        self.assertIn(says, run.message)
+        assert (run.status, run.error["code"], run.error["retryable"]) == ("failed", "timeout", True)
+        assert says in run.message
 
     @override_settings(PROGRESS={"TOTAL_TIMEOUT": 0.5})
     async def test_total(self):
@@ -205,8 +219,8 @@ class RetryTests(RunCase):
     async def test_it_is_a_new_run_that_links_to_the_old(self):
         run = await self.finished(Fail())
         again = await runs.retry(run)
-        self.assertEqual((again.retry_of_id, again.params), (run.pk, run.params))
-        self.assertNotEqual(again.pk, run.pk)
+        assert (again.retry_of_id, again.params) == (run.pk, run.params)
+        assert again.pk != run.pk
         await self.end_of(again)
 
     async def test_only_what_failed_or_was_cancelled(self):
@@ -219,59 +233,69 @@ class SweepTests(RunCase):
     """What a process leaves behind when it is killed."""
 
     def abandoned(self, operation, **columns):
-        columns = {"status": "running", "attempt": 1, "lease_token": "dead", "lease_expires_at": timezone.now() - timedelta(seconds=1), **columns}
+        columns = {
+            "status": "running",
+            "attempt": 1,
+            "lease_token": "dead",
+            "lease_expires_at": timezone.now() - timedelta(seconds=1),
+            **columns,
+        }
         return OperationRun.objects.create(operation=operation, params=columns.pop("params", {}), **columns)
 
     def test_a_lost_run_ends_as_worker_lost(self):
         run = self.abandoned("test_count")
-        self.assertEqual(runs.sweep(), 1)
+        assert runs.sweep() == 1
         async_to_sync(self.assert_one_end)(run)
-        self.assertEqual((self.fresh(run).error["code"], self.fresh(run).error["retryable"]), ("worker_lost", True))
-        self.assertEqual(runs.sweep(), 0)
+        assert (self.fresh(run).error["code"], self.fresh(run).error["retryable"]) == ("worker_lost", True)
+        assert runs.sweep() == 0
 
     def test_an_idempotent_one_gets_a_new_attempt(self):
         run = self.abandoned("test_again")
-        self.assertEqual(runs.sweep(), 1)
+        assert runs.sweep() == 1
         async_to_sync(self.end_of)(run)
-        self.assertEqual((self.fresh(run).status, self.fresh(run).attempt), ("completed", 2))
-        self.assertEqual(Again.operation_name, run.operation)
+        assert (self.fresh(run).status, self.fresh(run).attempt) == ("completed", 2)
+        assert Again.operation_name == run.operation
 
     def test_but_not_for_ever(self):
         run = self.abandoned("test_again", attempt=3)
         runs.sweep()
-        self.assertEqual(self.fresh(run).error["code"], "worker_lost")
+        assert self.fresh(run).error["code"] == "worker_lost"
 
     def test_a_living_lease_is_left_alone(self):
-        run = self.abandoned("test_count", lease_expires_at=timezone.now() + timedelta(seconds=30), worker=runs.worker_name())
-        self.assertEqual(runs.sweep(), 0)
-        self.assertTrue(self.fresh(run).is_active)
+        run = self.abandoned(
+            "test_count", lease_expires_at=timezone.now() + timedelta(seconds=30), worker=runs.worker_name()
+        )
+        assert runs.sweep() == 0
+        assert self.fresh(run).is_active
 
     def test_a_dead_process_of_this_machine_is_known_before_its_lease_ends(self):
         name = runs.worker_name().rsplit(":", 2)[0]
-        run = self.abandoned("test_count", lease_expires_at=timezone.now() + timedelta(seconds=30), worker=f"{name}:999999:1")
-        self.assertEqual(runs.sweep(), 1)
-        self.assertEqual(self.fresh(run).error["code"], "worker_lost")
+        run = self.abandoned(
+            "test_count", lease_expires_at=timezone.now() + timedelta(seconds=30), worker=f"{name}:999999:1"
+        )
+        assert runs.sweep() == 1
+        assert self.fresh(run).error["code"] == "worker_lost"
 
     def test_what_waited_in_a_dead_process_starts_here(self):
         name = runs.worker_name().rsplit(":", 2)[0]
         run = OperationRun.objects.create(operation="test_count", params={"to": 2}, worker=f"{name}:999999:1")
-        self.assertEqual(runs.sweep(), 1)
+        assert runs.sweep() == 1
         async_to_sync(self.end_of)(run)
-        self.assertEqual(self.fresh(run).status, "completed")
+        assert self.fresh(run).status == "completed"
 
     @override_settings(PROGRESS={"QUEUE_TIMEOUT": 5})
     def test_a_run_that_waited_too_long_ends(self):
         run = OperationRun.objects.create(operation="test_count")
         OperationRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(seconds=6))
         runs.sweep()
-        self.assertEqual(self.fresh(run).error["code"], "timeout")
+        assert self.fresh(run).error["code"] == "timeout"
 
     @override_settings(PROGRESS={"LEASE_RENEW": 0.3, "LEASE": 1.0})
     async def test_the_lease_of_a_running_run_is_renewed(self):
         run = await runs.start(Count(to=100, rest=0.02))
         await self.until(run, "running")
         await asyncio.sleep(1.5)
-        self.assertEqual(await sync_to_async(runs.sweep)(), 0)
+        assert await sync_to_async(runs.sweep)() == 0
         await runs.cancel(run)
         await self.end_of(run)
 
@@ -280,8 +304,8 @@ class SweepTests(RunCase):
         run = await runs.start(Hold())
         await self.until(run, "running")
         lease = await sync_to_async(runs.take_lease)(OperationRun.objects.filter(pk=run.pk))
-        self.assertIsInstance(lease, Lease)
+        assert isinstance(lease, Lease)
         await runs.end(lease, runs.OperationFailed("Taken over.", code="worker_lost"))
         await sync_to_async(settle)()
         await self.assert_one_end(run)
-        self.assertEqual(run.message, "Taken over.")
+        assert run.message == "Taken over."

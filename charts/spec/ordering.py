@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .periods import MONTHS, WEEKDAYS
-from .query import Cell
+from ..periods import MONTHS, WEEKDAYS
+from ..query import Cell
 
 SCALES: tuple[tuple[str, ...], ...] = (
     tuple(name.casefold() for name in WEEKDAYS),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .channels import distinct, numbers
-from .figures import axis_title
+from ..channels import distinct, numbers
+from ..figures import axis_title
+from ..plan import Grain
 from .frame import Frame
-from .plan import Grain
 
 TIME_FORMATS = {
     Grain.YEAR: "%Y",

@@ -16,9 +16,9 @@ from typing import Any
 
 from progress.exceptions import OperationFailed
 
+from ..spec.theme import themed
+from ..spec.vegalite import validate_spec
 from .picture import Format, draw, end_with_parent
-from .theme import themed
-from .vegalite import validate_spec
 
 WIDTH = 720  # pixels, where the spec says "container"
 TIMEOUT = 20.0  # seconds; the first picture of a process takes one or two

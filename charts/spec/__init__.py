@@ -10,14 +10,14 @@ import textwrap
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from .channels import numbers, positions
-from .choice import Choice
-from .figures import axis_title, cell_text, count_noun, join_words, label_of
+from ..channels import numbers, positions
+from ..choice import Choice
+from ..figures import axis_title, cell_text, count_noun, join_words, label_of
+from ..phrases import filter_words, having_words
+from ..plan import ChartType, Plan
+from ..query import Cell, Result
 from .frame import Frame
-from .phrases import filter_words, having_words
-from .plan import ChartType, Plan
 from .plots import View, plot_area, plot_bars, plot_histogram, plot_line, plot_pie, plot_scatter
-from .query import Cell, Result
 from .theme import theme, themed
 from .vegalite import MAX_ROWS, SCHEMA, SpecRefused, validate_spec
 

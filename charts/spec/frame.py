@@ -7,12 +7,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from .channels import assign_channels, distinct, is_time, positions
-from .figures import cell_text
+from ..channels import assign_channels, distinct, is_time, positions
+from ..figures import cell_text
+from ..periods import parse_period, period_label
+from ..plan import ChartType, Order, Plan
+from ..query import Cell, OutputColumn, Result
 from .ordering import natural_order
-from .periods import parse_period, period_label
-from .plan import ChartType, Order, Plan
-from .query import Cell, OutputColumn, Result
 
 MAX_LABEL = 120  # characters of one label that go into a picture
 OTHERS = "All others"  # how the group that holds the small rest is called

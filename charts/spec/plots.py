@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..channels import numbers
+from ..plan import ChartType
 from .axes import axis_format, colour, group_axis, number_axis, tooltip, x_axis
-from .channels import numbers
 from .frame import Frame
-from .plan import ChartType
 
 View = dict[str, Any]
 
