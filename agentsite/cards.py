@@ -51,11 +51,11 @@ def chart_card(chart: Chart) -> dict[str, Any]:
 
 
 def _conditions(chart: Chart) -> list[str]:
-    """Return the lines below the chart's title, less those that repeat a warning."""
+    """Return the lines below the chart's title, less those that repeat a warning or speak of the picture's size."""
     title = chart.spec.get("title")
     lines = title.get("subtitle", []) if isinstance(title, dict) else []
     warned = " ".join(chart.warnings)
-    return [line for line in lines if line not in warned]
+    return [line for line in lines if line not in warned and not line.startswith("The first ")]
 
 
 def _column(saved: dict[str, Any]) -> OutputColumn:

@@ -10,13 +10,13 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from pydantic import ValidationError
 
 from . import runs
 from .exceptions import UnknownOperation
 from .models import ApiToken, OperationRun
-from .templatetags.progress import operation_progress
 
 TIMELINE = 500  # events shown of one run
 
@@ -29,10 +29,9 @@ class OperationRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "operation",
         "short_id",
         "status",
-        "percentage",
+        "bar",
         "current_state",
         "user",
-        "attempt",
         "created_at",
         "took",
     )
@@ -42,7 +41,7 @@ class OperationRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     date_hierarchy = "created_at"
     actions = ("cancel_runs", "retry_runs")
     fieldsets = (
-        (None, {"fields": ("live", "operation", "user", "retry_of", "params")}),
+        (None, {"fields": ("operation", "user", "retry_of", "params")}),
         ("Where it stands", {"fields": ("status", "percentage", "current_state", "message", "attempt", "worker")}),
         ("Times", {"fields": ("created_at", "started_at", "finished_at", "took", "cancel_requested_at")}),
         ("Outcome", {"fields": ("result", "error")}),
@@ -65,9 +64,11 @@ class OperationRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return "-"
         return f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
 
-    @admin.display(description="live")
-    def live(self, run: OperationRun) -> SafeString:
-        return mark_safe(render_to_string("progress/operation_progress.html", operation_progress(run)))  # noqa: S308 - an escaping template
+    @admin.display(description="progress", ordering="percentage")
+    def bar(self, run: OperationRun) -> SafeString:
+        if run.percentage is None:
+            return format_html("<progress></progress>")
+        return format_html('<progress max="100" value="{0}"></progress> {0} %', round(run.percentage))
 
     @admin.display(description="events")
     def timeline(self, run: OperationRun) -> SafeString:

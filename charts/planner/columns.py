@@ -9,12 +9,12 @@ from ..plan import (
 )
 from ..profile import Role
 from ..sql.joins import is_to_one
+from ..sql.labels import column_label
 from .draft import COUNTS, PARTS
 from .frame import Ask
 from .grouping import Grouping
 from .lexicon import Target
 from .linking import Candidate, Mention
-from .names import column_label
 from .resolve import NUMBERS, is_measure, is_number
 from .text import base
 from .wordlists import PERSONS

@@ -11,9 +11,11 @@ from .dividing import Dividing
 from .frame import Absence, Comparison
 from .linking import Mention, named
 from .scan import LINKING_WORDS
+from .text import word_set
 
 HINTS = {"old": "age", "older": "age", "younger": "age", "longer": "length duration", "expensive": "price", "cheaper": "price",
          "costlier": "price", "heavier": "weight", "taller": "height", "lighter": "weight", "shorter": "length height"}  # fmt: skip
+CONDITION_BEFORE = word_set("with whose where have has having and or a an the their its if when that")
 
 
 class Comparing(Dividing):
@@ -64,7 +66,7 @@ class Comparing(Dividing):
             self.frame.unsupported = "one condition or another"
         comparison = Comparison(
             self._operator(cue), tuple(numbers), left, right, aggregate or pending,
-            " ".join(self.tokens[i].raw for i in range(cue.start, end)), tuple(texts), hint, times,
+            " ".join(self.tokens[i].raw for i in range(cue.start, end)), tuple(texts), hint, times, cue.start,
         )  # fmt: skip
         self.frame.comparisons.append(comparison)
         self.consumed.update(range(cue.start, end))
@@ -105,25 +107,8 @@ class Comparing(Dividing):
         if left is None or left not in self.frame.bare:
             return
         before = self.tokens[left.start - 1].text if left.start else ""
-        condition = {
-            "with",
-            "whose",
-            "where",
-            "have",
-            "has",
-            "having",
-            "and",
-            "or",
-            "a",
-            "an",
-            "the",
-            "their",
-            "its",
-            "if",
-            "when",
-            "that",
-        }
-        if (before in condition and len(self.frame.bare) > 1) or before in ("whose", "where", "with", "having"):
+        alone = len(self.frame.bare) == 1 and not self.frame.asks
+        if (before in CONDITION_BEFORE and not alone) or before in ("whose", "where", "with", "having"):
             self.frame.bare.remove(left)
 
     def _operands(self, cue: Cue) -> tuple[list[float], list[str], int]:

@@ -34,6 +34,8 @@ class Conditions(Measuring):
             if target is None:
                 raise CannotPlan(f"no place for {hit.mention.phrase}")
             chosen.setdefault((target.table, target.column, hit.negated), []).append((hit, target))
+        if len(chosen) > 1 and any(token.text == "or" for token in self.frame.tokens[self._span_of_values()]):
+            raise CannotPlan("conditions on different columns joined by “or” cannot be asked yet")
         for (table, column, negated), hits in chosen.items():
             values = tuple(dict.fromkeys(target.value for _, target in hits))
             phrase = ", ".join(hit.mention.phrase for hit, _ in hits)
@@ -46,6 +48,10 @@ class Conditions(Measuring):
                 )
                 filter = Filter(of=of, operator=operator, values=values, phrase=phrase)
             self._add_filter(filter)
+
+    def _span_of_values(self) -> slice:
+        places = [hit.mention.start for hit in self.frame.values]
+        return slice(min(places), max(places))
 
     def _check_reach(self, filter: Filter) -> None:
         """Refuse a condition on rows that merely share an owner with the fact's: 'orders with priority high'."""

@@ -46,6 +46,7 @@ class Comparison:
     texts: tuple[str, ...] = ()
     hint: str = ""
     times: bool = False  # 'ordered more than 15 times'
+    at: int = 0
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ from ..plan import (
 )
 from ..profile import ColumnProfile, Role, Type
 from ..sql.joins import Edge, path
+from ..sql.labels import column_label
 from .frame import Group
 from .lexicon import Target
 from .linking import Mention
-from .names import column_label
 from .resolve import NUMBERS, TIMES, display_column, is_measure
 from .timing import Timing
 

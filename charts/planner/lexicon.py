@@ -180,6 +180,12 @@ class Lexicon:
                 if len(name) > len(word) + 1 and name.startswith(word):
                     yield name, 0.8
 
+    def is_time(self, target: Target) -> bool:
+        """Tell whether a target is a column of dates or times."""
+        if target.kind != "column":
+            return False
+        return self.profile.column(target.table, target.column).type in (Type.DATE, Type.DATETIME)
+
     def value_targets(self, words: tuple[str, ...]) -> list[Target]:
         """Return the values that are exactly these words, apart from case, accents, marks and plural."""
         found = self.values.get(words) or self.joined_values.get("".join(words)) or []

@@ -124,8 +124,10 @@ def _names(span: Sequence[Token], lexicon: Lexicon) -> Iterable[Candidate]:
         return []
     indexes = set.intersection(*({i for word in matches[index] for i in lexicon.by_word[word]} for index in counted))
     best: dict[Target, float] = {}
-    for index in indexes:
+    for index in sorted(indexes):
         form = lexicon.forms[index]
+        if form.owner and span[-1].text.endswith("ed") and lexicon.is_time(form.target):
+            continue  # 'customers joined' are customers, and when
         if bridged and (form.owner or (words[0] in COUNTING and "of" not in form.words)):
             continue  # 'number of professors' is no professor number; 'price of products' names a column and a table
         score = _form_score(form, [matches[i] for i in counted], [matches[i] for i in bridged])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..plan import Aggregate, Column, Dimension, Grain, Measure
+from ..plan import Aggregate
 from ..profile import ColumnProfile, Profile, TableProfile
 from .text import words_of
 
@@ -14,7 +14,6 @@ AGGREGATE_WORDS = {
     Aggregate.MINIMUM: "Lowest",
     Aggregate.MAXIMUM: "Highest",
 }
-GRAIN_WORDS = {grain: grain.value.replace("_", " ") for grain in Grain}
 
 
 def table_words(table: TableProfile) -> str:
@@ -23,19 +22,6 @@ def table_words(table: TableProfile) -> str:
 
 def column_words(column: ColumnProfile) -> str:
     return " ".join(column.words or words_of(column.name))
-
-
-def column_label(profile: Profile, column: Column) -> str:
-    """Return 'Country', or 'Product name' where the bare word would not say of what."""
-    found = profile.column(column.table, column.column)
-    words = column_words(found)
-    if words in ("name", "title", "id", "code", "type", "date", "description"):
-        words = (
-            f"{singular(table_words(profile.table(column.table)))} {words}"
-            if words != "name"
-            else singular(table_words(profile.table(column.table)))
-        )
-    return words[:1].upper() + words[1:]
 
 
 def singular(words: str) -> str:
@@ -47,7 +33,8 @@ def singular(words: str) -> str:
 
 def count_label(profile: Profile, table: str) -> str:
     words = table_words(profile.table(table))
-    return f"Number of {words if words.endswith('s') else words + ' rows'}"
+    many = words if words.endswith("s") else words[:-1] + "ies" if words.endswith("y") else words + "s"
+    return f"Number of {many}"
 
 
 def number_label(aggregate: Aggregate | None, what: str) -> str:
@@ -55,13 +42,3 @@ def number_label(aggregate: Aggregate | None, what: str) -> str:
     if aggregate is None or aggregate is Aggregate.SUM:
         return what[:1].upper() + what[1:]
     return f"{AGGREGATE_WORDS[aggregate]} {what[:1].lower() + what[1:]}"
-
-
-def describe_measure(measure: Measure) -> str:
-    share = "share of " if measure.share else ""
-    return f"{share}{measure.label[:1].lower() + measure.label[1:]}"
-
-
-def describe_dimension(dimension: Dimension) -> str:
-    grain = f", by {GRAIN_WORDS[dimension.grain]}" if dimension.grain else ""
-    return f"{dimension.of.table}.{dimension.of.column}{grain}"

@@ -23,7 +23,9 @@ class Placing(Comparing):
         if self._repeats(mention) or self._is_mere_verb(mention):
             return mention.end
         self._compound(mention)
-        if self.negation is not None:
+        if mention.end in self.times_at and self._is_time(mention) and self.negation is None:
+            self.frame.timed_by.append(mention)  # 'delivered in March'
+        elif self.negation is not None:
             self._negated(mention)
         elif self._is_value(mention):
             self._value(mention)

@@ -73,7 +73,21 @@ class Reader(Placing):
         """Read the whole question; what could not be placed is noted at the end."""
         self._read_items()
         self._read_orders()
+        self._note_alternatives()
         self._note_leftovers()
+
+    def _note_alternatives(self) -> None:
+        """A plan joins its conditions by 'and'; 'or' stands only between values of one column."""
+        values = [hit.mention.start for hit in self.frame.values]
+        others = [comparison.at for comparison in self.frame.comparisons]
+        others += [absence.mention.start for absence in self.frame.absences]
+        for index, token in enumerate(self.tokens):
+            if token.text != "or" or index in self.blocked or index in self.consumed:
+                continue
+            before = max((at for at in (*values, *others) if at < index), default=None)
+            after = min((at for at in (*values, *others) if at > index), default=None)
+            if before is not None and after is not None and (before in others or after in others):
+                self.frame.unsupported = "one condition or another"
 
     def _read_items(self) -> None:
         index = self._read_records()

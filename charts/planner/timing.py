@@ -13,11 +13,11 @@ from ..plan import (
 )
 from ..profile import ColumnProfile, Type
 from ..sql.joins import distance
+from ..sql.labels import column_label
 from .draft import CannotPlan
 from .frame import Frame, Group
 from .lexicon import Target
 from .meaning import Meaning
-from .names import column_label
 from .resolve import TIMES, is_measure, time_column
 
 

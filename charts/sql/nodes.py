@@ -75,9 +75,9 @@ def compared(number: exp.Expr, operator: str, values: Sequence[Scalar]) -> exp.E
     from sqlglot import exp
 
     if operator == "between":
-        return exp.Between(this=number, low=literal(values[0]), high=literal(values[1]))
+        return exp.Between(this=number, low=literal(plain(values[0])), high=literal(plain(values[1])))
     comparison: type[exp.Binary] = getattr(exp, COMPARISONS[operator])
-    return comparison(this=number, expression=literal(values[0]))
+    return comparison(this=number, expression=literal(plain(values[0])))
 
 
 def fits(number: float, operator: str, values: Sequence[float]) -> bool:
@@ -92,3 +92,8 @@ def round_width(low: float, high: float, bins: int) -> float:
     rough = (high - low) / bins or 1.0
     power = 10.0 ** floor(log10(rough))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= rough)
+
+
+def plain(value: Scalar) -> Scalar:
+    """Return 15 for 15.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -9,6 +9,7 @@ from ..plan import Aggregate, Column, Dimension, Expression, Grain, Measure, Pla
 from ..profile import ColumnProfile, Profile, Role, Type
 from ..query import OutputColumn
 from .expressions import TIMES, columns_of
+from .labels import column_label
 
 Kind = Literal["temporal", "ordinal", "nominal", "quantitative"]
 CYCLIC = (Grain.WEEKDAY, Grain.MONTH_OF_YEAR)
@@ -79,10 +80,6 @@ def _detail(detail: Expression, profile: Profile) -> OutputColumn:
     label, unit = "value", None
     if isinstance(detail, Column):
         found = profile.column(detail.table, detail.column)
-        kind, unit, label = _kind(found, number="quantitative"), found.unit, detail_label(found)
+        kind, unit = _kind(found, number="quantitative"), found.unit
+        label = column_label(profile, detail)
     return OutputColumn(name="", label=label, part="detail", kind=kind, unit=unit, sources=sources)
-
-
-def detail_label(found: ColumnProfile) -> str:
-    """Return the column's name in plain words, such as 'Ordered at'."""
-    return " ".join(found.words).capitalize() or found.name

@@ -67,7 +67,7 @@ def test_a_card_names_its_source_and_what_the_checks_found() -> None:
 
 
 def test_a_card_says_each_thing_once() -> None:
-    subtitle = ["Only where Country is", "France", "The year is not", "complete."]
+    subtitle = ["Only where Country is", "France", "The year is not", "complete.", "The first 20 of 386 rows"]
     warnings = ["The year is not complete.", "Few rows."]
     card = chart_card(
         a_chart(spec={"title": {"text": "?", "subtitle": subtitle}}, warnings=warnings, answer="12. Few rows.")

@@ -43,7 +43,7 @@ def test_a_question_becomes_a_chart(page: Page) -> None:
     assert [stage for stage in stages if stage in expected] == expected
     expect(page.locator(".answer")).to_have_text(re.compile(r"[A-Z].*\d"))
     receipt = page.locator(".receipt")
-    expect(receipt.locator(".understood")).to_contain_text("revenue")
+    expect(receipt.locator(".understood")).to_contain_text("revenue", ignore_case=True)
     expect(receipt.locator(".check").first).to_be_visible()
     expect(page.locator(".history a[aria-current]")).to_contain_text("just now")
 
@@ -51,7 +51,7 @@ def test_a_question_becomes_a_chart(page: Page) -> None:
 def test_the_rows_the_sql_and_the_files_are_there(page: Page) -> None:
     ask(page, "Orders by country as a bar chart")
     expect_chart(page)
-    page.get_by_text("The rows").click()
+    page.locator("summary", has_text="The rows").click()
     expect(page.get_by_role("cell", name="Germany")).to_be_visible()
     page.get_by_text("The SQL that ran").click()
     expect(page.locator("pre code")).to_contain_text("SELECT")

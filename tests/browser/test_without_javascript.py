@@ -35,6 +35,7 @@ def test_what_is_not_understood_is_said_with_links(page: Page) -> None:
     expect(page.get_by_role("textbox")).to_have_value(question)
 
 
+@pytest.mark.bumpy
 def test_a_wrong_question_comes_back_with_its_text(page: Page) -> None:
     page.goto("/")
     page.get_by_role("textbox").fill("x" * 4_001)

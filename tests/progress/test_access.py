@@ -1,0 +1,116 @@
+"""Who may what, on every address of the API: a new one without a row here fails."""
+
+from django.contrib.auth.models import Permission
+from django.test import override_settings
+from django.urls import reverse
+
+from progress.models import ApiToken, OperationRun
+from progress.urls import urlpatterns
+
+from .test_api import ApiCase
+
+EVERYBODY = ("anonymous", "visitor", "owner", "stranger", "viewer", "staff", "token", "foreign token")
+READERS = {"owner", "token", "viewer"}
+WRITERS = {"owner", "token"}
+# name of the address, method: who gets what there, and what all others get
+RIGHTS = {
+    ("runs", "GET"): (set(EVERYBODY), 200, None),
+    ("runs", "POST"): (set(EVERYBODY) - {"anonymous", "visitor"}, 202, 401),
+    ("run", "GET"): (READERS, 200, 404),
+    ("run-events", "GET"): (READERS, 200, 404),
+    ("run-cancel", "POST"): (WRITERS, 200, 404),
+    ("run-retry", "POST"): (WRITERS, 202, 404),
+    ("operations", "GET"): (set(EVERYBODY), 200, None),
+}
+
+
+@override_settings(PROGRESS={"ALLOW_ANONYMOUS": False})
+class AccessTests(ApiCase):
+    def setUp(self):
+        super().setUp()
+        self.carol.user_permissions.add(Permission.objects.get(codename="change_operationrun"))  # for the admin alone
+        self.tokens = {"token": ApiToken.issue(self.alice, "a"), "foreign token": ApiToken.issue(self.bob, "b")}
+        self.run_ = OperationRun.objects.create(
+            operation="test_count", params={"to": 1}, user=self.alice, status="failed", last_seq=0, visitor="of alice"
+        )
+
+    async def client_for(self, who):
+        if who in ("anonymous", *self.tokens):
+            client = self.client_of()
+            headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else {}
+            return client, headers
+        if who == "visitor":
+            client = self.client_of()
+            session = await client.asession()
+            await session.aset("progress_visitor", "somebody")
+            await session.asave()
+            return client, {}
+        user = {"owner": self.alice, "stranger": self.bob, "viewer": self.carol, "staff": self.dave}[who]
+        return await self.aclient_of(user), {}
+
+    async def ask(self, who, name, method):
+        client, headers = await self.client_for(who)
+        url = self.url(name)
+        headers |= {"Prefer": "respond-async", "Accept": "application/json"}
+        if method == "GET":
+            return await client.get(url, headers=headers)
+        return await self.post(client, url, {"operation": "test_count"} if name == "runs" else {}, **headers)
+
+    def url(self, name):
+        pattern = next(pattern for pattern in urlpatterns if pattern.name == name)
+        return reverse(f"progress:{name}", args=[self.run_.pk] if "pk" in pattern.pattern.converters else [])
+
+    async def methods(self, name):
+        """Ask the address itself, by a method that it does not have."""
+        response = await self.client_of().patch(self.url(name))
+        assert response.status_code == 405
+        return response["Allow"].split(", ")
+
+    async def test_every_address_has_its_rows(self):
+        found = {(pattern.name, method) for pattern in urlpatterns for method in await self.methods(pattern.name)}
+        assert found == RIGHTS.keys()
+
+    async def test_the_matrix(self):
+        for (name, method), (allowed, yes, no) in RIGHTS.items():
+            for who in EVERYBODY:
+                with self.subTest(name=name, method=method, who=who):
+                    response = await self.ask(who, name, method)
+                    assert response.status_code == (yes if who in allowed else no), response.content
+                    if who not in allowed:
+                        assert response["Content-Type"] == "application/problem+json"
+                        assert str(self.run_.pk) not in response.content.decode()
+
+    async def test_lists_hold_the_callers_own_alone(self):
+        for who in EVERYBODY:
+            items = (await self.ask(who, "runs", "GET")).json()["items"]
+            assert bool(items) is (who in WRITERS), who
+
+    async def test_foreign_and_missing_runs_answer_the_same(self):
+        missing = "/api/runs/00000000-0000-4000-8000-000000000000"
+        client = await self.aclient_of(self.bob)
+        for suffix in ("", "/events"):
+            foreign = await client.get(f"/api/runs/{self.run_.pk}{suffix}")
+            assert foreign.content == (await client.get(missing + suffix)).content
+        for suffix in ("/cancel", "/retry"):
+            foreign = await self.post(client, f"/api/runs/{self.run_.pk}{suffix}")
+            assert foreign.content == (await self.post(client, missing + suffix)).content
+
+    async def test_a_right_that_is_taken_away_is_gone_at_once(self):
+        client = await self.aclient_of(self.carol)
+        assert (await client.get(f"/api/runs/{self.run_.pk}")).status_code == 200
+        await self.carol.user_permissions.aclear()
+        assert (await client.get(f"/api/runs/{self.run_.pk}")).status_code == 404
+        owner = await self.aclient_of(self.alice)
+        await owner.alogout()
+        assert (await owner.get(f"/api/runs/{self.run_.pk}/events")).status_code == 404
+
+    async def test_addresses_that_are_not_there(self):
+        client = await self.aclient_of(self.alice)
+        for url in (
+            "/api/runs/1",
+            "/api/runs/not-a-uuid",
+            f"/api/runs/{self.run_.pk}/",
+            "/api/nothing",
+            "/api/runs/../runs",
+        ):
+            assert (await client.get(url)).status_code == 404, url
