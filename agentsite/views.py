@@ -22,8 +22,7 @@ from progress.problems import Problem
 
 from .agent.operations import MESSAGE_LIMIT
 from .cards import chart_card, history, outcome_of, question_of, timeline
-from .starters import starters_for
-from .tables import tables_of
+from .glance import glance
 
 CHARTS_PER_PAGE = 24
 
@@ -87,8 +86,7 @@ def _home_page(
     context: dict[str, Any] = {
         "sources": sources,
         "source": source,
-        "tables": tables_of(source) if source else [],
-        "starters": starters_for(source) if source else [],
+        **(glance(source) if source else {}),
         "history": history(owner),
         "run": run,
         "question": question_of(run) if run else "",

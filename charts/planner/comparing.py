@@ -41,32 +41,22 @@ class Comparing(Dividing):
             if cue.value in ("starts", "ends"):
                 self.frame.unsupported = f"“{cue.phrase}” without saying what"
             return None
+        return self._compare(cue, numbers, texts, end)
+
+    def _compare(self, cue: Cue, numbers: list[float], texts: list[str], end: int) -> int:
         left = self.last_mention if self.last_mention and self._links(self.last_mention.end, cue.start) else None
-        right = self._operand_noun(end)
         aggregate = next((ask.aggregate for ask in self.frame.asks if left is not None and ask.mention is left), None)
-        pending = self.aggregates[-1] if self.aggregates else None
-        hint = next((HINTS[word] for word in cue.phrase.split() if word in HINTS), "")
-        if (
-            left is None
-            and self.last_mention is not None
-            and end < len(self.tokens)
-            and self.tokens[end].text == "times"
-        ):
-            left = self.last_mention
         self._take_left(left, cue)
-        times = end < len(self.tokens) and self.tokens[end].text in ("times", "time")
-        if times and left is not None:
-            if left in self.frame.bare:
-                self.frame.bare.remove(left)
-            right, left = replace(left, names=named(left, "table") or left.names), None
-            self.eaten.add(end)
-            self.consumed.add(end)
+        right = self._operand_noun(end)
+        if end < len(self.tokens) and self.tokens[end].text in ("times", "time") and self.last_mention is not None:
+            left, right = None, self._counted_times(self.last_mention, end)
         self._forget_ask(left)
         if cue.start and self.tokens[cue.start - 1].text == "or" and self.frame.comparisons:
             self.frame.unsupported = "one condition or another"
         comparison = Comparison(
-            self._operator(cue), tuple(numbers), left, right, aggregate or pending,
-            " ".join(self.tokens[i].raw for i in range(cue.start, end)), tuple(texts), hint, times, cue.start,
+            self._operator(cue), tuple(numbers), left, right, aggregate or (self.aggregates[-1] if self.aggregates else None),
+            " ".join(self.tokens[i].raw for i in range(cue.start, end)), tuple(texts),
+            next((HINTS[word] for word in cue.phrase.split() if word in HINTS), ""), cue.start,
         )  # fmt: skip
         self.frame.comparisons.append(comparison)
         self.consumed.update(range(cue.start, end))
@@ -74,6 +64,14 @@ class Comparing(Dividing):
         if right is not None:
             self.eaten.add(right.start)
         return end
+
+    def _counted_times(self, verb: Mention, at: int) -> Mention:
+        """'ordered more than 15 times' counts orders."""
+        if verb in self.frame.bare:
+            self.frame.bare.remove(verb)
+        self.eaten.add(at)
+        self.consumed.add(at)
+        return replace(verb, names=named(verb, "table") or verb.names)
 
     def _compared_with_average(self, cue: Cue) -> None:
         if cue.value not in ("contains", "starts", "ends") and any(

@@ -34,7 +34,6 @@ class Dividing(Asking):
         if {"bin", "bins", "binned", "binning"} & {
             self.tokens[i].text for i in range(max(0, cue.start - 8), cue.start)
         }:
-            self.frame.binned = True
             self.frame.groups = [known for known in self.frame.groups if not (known.time and known.grain)]
         of = self._time_named_after(cue.end)
         if of is not None:

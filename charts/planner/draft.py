@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ..plan import Aggregate, ChartType, Dimension, Expression, Filter, Having, Link, Measure, Order
 
 PLURAL_TOP = 10  # how many 'the best products' are
+MAX_LIMIT = 5000  # what a plan allows
 RAW_SHARE = 0.9  # labels that are this unique name single rows, not groups
 COUNTS = (Aggregate.COUNT, Aggregate.COUNT_DISTINCT)
 PARTS = (

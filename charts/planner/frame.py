@@ -30,7 +30,6 @@ class Group:
     grain: Grain | None = None
     time: bool = False
     at: int = 0
-    explicit: bool = True  # said with 'by', 'per', 'each' ...
 
 
 @dataclass(slots=True)
@@ -45,7 +44,6 @@ class Comparison:
     phrase: str
     texts: tuple[str, ...] = ()
     hint: str = ""
-    times: bool = False  # 'ordered more than 15 times'
     at: int = 0
 
 
@@ -99,17 +97,11 @@ class Frame:
     count_them: bool = False
     who: bool = False
     unsupported: str = ""  # something understood that no plan can say
-    binned: bool = False
     timed_by: list[Mention] = field(default_factory=list)  # 'joined in 2025'
-    compounds: list[Mention] = field(default_factory=list)  # 'category revenue': tables right before what is measured
     measured_by: bool = False  # 'compare carriers by average days'
     unknown: list[Token] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     mended: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def words(self) -> set[str]:
-        return {token.text for token in self.tokens}
 
     @property
     def mentions(self) -> list[Mention]:

@@ -6,7 +6,7 @@ from ..plan import (
     Column,
     Order,
 )
-from .draft import PLURAL_TOP
+from .draft import MAX_LIMIT, PLURAL_TOP
 from .frame import Top
 from .linking import Mention
 from .listing import Listing
@@ -25,7 +25,7 @@ class Ordering(Listing):
             return
         if not self.draft.dimensions:
             return
-        self.draft.limit = top.limit or (PLURAL_TOP if top.plural else 1)
+        self.draft.limit = min(top.limit or (PLURAL_TOP if top.plural else 1), MAX_LIMIT)
         index = self._top_measure(top)
         self.draft.order = [Order(by="measure", index=index, descending=top.descending)]
 

@@ -93,7 +93,7 @@ def _why(frame: Frame, cannot: str) -> str:
     if unknown:
         return f"This is not understood: {unknown}."
     if frame.unsupported:
-        return f"This cannot be asked yet: {frame.unsupported}."
+        return f"This cannot be answered: {frame.unsupported}."
     return cannot[:1].upper() + cannot[1:] + "."
 
 

@@ -112,7 +112,7 @@ class Ranking(Scan):
             known.hint = hint
             known.descending = known.descending if self.tokens[cue.start].text in ("selling",) else descending
             return None
-        if any(group.explicit for group in self.frame.groups) or self._group_later(cue):
+        if self.frame.groups or self._group_later(cue):
             self.frame.asks.append(
                 Ask(Aggregate.MAXIMUM if descending else Aggregate.MINIMUM, None, at=cue.start, hint=hint)
             )

@@ -37,6 +37,8 @@ class Scan:
         self.frame.times = find_times([self._hidden(i) for i in range(len(tokens))], today)
         for hit in self.frame.times:
             self.blocked.update(range(hit.start, hit.end))
+            if not hit.valid:
+                self.frame.unsupported = f"“{hit.phrase}” is no time"
         self.times_at = {hit.start for hit in self.frame.times}
         cues = [cue for cue in find_cues(tokens) if not self.blocked.intersection(range(cue.start, cue.end))]
         self.items = cover(tokens, cues, frozenset(self.blocked), lexicon)

@@ -10,6 +10,7 @@ from typing import Literal
 
 MAX_CHARACTERS = 2000  # a longer question is cut: what matters stands at its head
 MAX_TOKENS = 200
+MAX_DIGITS = 20
 
 TOKEN = re.compile(
     r"""
@@ -136,6 +137,9 @@ def _word(match: re.Match[str]) -> list[Token]:
     return [token, Token("not", "not", "n't", end, end)] if negated else [token]
 
 
-def _number(raw: str) -> float:
+def _number(raw: str) -> float | None:
+    """Return None for a number of more digits than a number in data has."""
+    if len(raw) > MAX_DIGITS:
+        return None
     scale = {"k": 1e3, "m": 1e6, "%": 1.0}.get(raw[-1].lower(), 1.0)
     return float(raw.rstrip("kKmM%").replace(",", "")) * scale

@@ -52,7 +52,7 @@ RECENT = (
 UNTIL_NOW = r"(?: on| onwards?| and later| until now| to now| to today| till now)"
 SINCE = r"(?:since|starting(?: from| in)?|as of)"
 TO = r"(?:and|to|until|till|through|up to|up until)"
-INSIDE = r"(?:in|during|for|of|within|over|from|throughout|on|only|just)"
+INSIDE = r"(?:in|during|for|of|within|from|throughout|on|only|just)"
 PATTERNS = (
     ("between", rf"(?:between|from|in the period from)(?: the)? (?P<a>{POINT}) {TO}(?: the)? (?P<b>{POINT})"),
     ("between", rf"(?:in |during |for )?(?P<a>{YEAR}) (?:to|until|through) (?P<b>{YEAR})"),
@@ -61,7 +61,7 @@ PATTERNS = (
     (">", rf"(?:after|later than)(?: the)?(?: end of)? (?P<a>{RECENT}|{POINT})"),
     ("<", rf"(?:before|prior to|earlier than)(?: the)?(?: start of| beginning of)? (?P<a>{RECENT}|{POINT})"),
     ("<=", rf"(?:until|till|up to|up until|through)(?: the)?(?: end of)? (?P<a>{RECENT}|{POINT})"),
-    ("in", rf"(?:{INSIDE} )?(?:the |only |just )?(?P<a>{RECENT})"),
+    ("in", rf"(?:(?:{INSIDE}|over) )?(?:the |only |just )?(?P<a>{RECENT})"),
     ("in", rf"{INSIDE}(?: the| only| just)? (?P<a>{POINT})"),
     ("in", rf"(?P<a>(?!{MONTH}\b){POINT})"),
     ("in", rf"(?P<a>{MONTH} {YEAR})"),
@@ -83,7 +83,7 @@ class TimeHit:
     first: date
     last: date
     phrase: str
-    year_only: bool = False
+    valid: bool = True  # False for 31 February, and for a stretch that ends before it starts
 
 
 def find_times(tokens: Sequence[Token], today: date) -> list[TimeHit]:
@@ -124,9 +124,8 @@ def _hit(
     first = _stretch(spoken, today)
     last = _stretch(match.group("b"), today) if "b" in match.groupdict() else first
     if first is None or last is None or last[1] < first[0]:
-        return None
-    year_only = re.fullmatch(rf"(?:the )?(?:year )?{YEAR}", spoken) is not None
-    return TimeHit(start, end, operator, first[0], last[1], match.group().strip(), year_only)  # type: ignore[arg-type]
+        return TimeHit(start, end, operator, today, today, match.group().strip(), valid=False)  # type: ignore[arg-type]
+    return TimeHit(start, end, operator, first[0], last[1], match.group().strip())  # type: ignore[arg-type]
 
 
 def _stretch(words: str, today: date) -> tuple[date, date] | None:

@@ -32,6 +32,9 @@ document.addEventListener("click", (event) => {
   fit();
   ask(choice.dataset.ask);
 });
+document.getElementById("source")?.addEventListener("change", ({ target }) => {
+  location.assign(`/?${new URLSearchParams({ source: target.value, q: message.value })}`); // its tables and questions
+});
 window.addEventListener("popstate", () => location.reload());
 
 if (!article.hidden) follow(article);

@@ -36,7 +36,7 @@ async function settle(root, bar, { data }) {
   const outcome = root.querySelector(".outcome");
   root.dispatchEvent(new CustomEvent("run-ended", { detail: { run, standing: standing(bar.state) } }));
   if (outcome.dataset.shown !== run) await fill(outcome, run, bar);
-  if (bar.isConnected) root.querySelector(".streamed").textContent = "";
+  if (bar.isConnected && outcome.childElementCount) root.querySelector(".streamed").textContent = ""; // the outcome has it
 }
 
 // An error that asks for another question is none of the machine's failures.

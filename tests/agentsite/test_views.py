@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from agentsite.starters import SAMPLE
+from agentsite.glance import SAMPLE_QUESTIONS
 from charts.models import Chart
 from progress.models import OperationRun, Status
 from progress.owners import VISITOR_KEY
@@ -50,7 +50,7 @@ def a_chart(**fields: object) -> Chart:
 
 def test_the_first_page_offers_questions_and_tables() -> None:
     html = Client().get("/").content.decode()
-    assert all(question in html for question in SAMPLE)
+    assert all(question in html for question in SAMPLE_QUESTIONS)
     assert re.search(r"orders</span> <span class=\"figure\">[\d,]+ rows", html)
     assert "Nothing asked yet" in html
     assert re.search(r'<meta name="csrf-token" content="\w+">', html)

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,22 @@ class Theatre:
                 "(SELECT last_seq FROM progress_operationrun WHERE id = :run) - :left",
                 own,
             )
+
+    def add_source(self, slug: str, title: str) -> None:
+        """Offer the sample data to everybody once more, under another name."""
+        with closing(sqlite3.connect(self._file)) as database, database:
+            row = {"slug": slug, "title": title, "now": datetime.now(UTC).isoformat(" ")}
+            database.execute(
+                "INSERT INTO charts_source (slug, title, kind, location, is_public, created_at, visitor) "
+                "VALUES (:slug, :title, 'sqlite', 'sample.sqlite3', 1, :now, '')",
+                row,
+            )
+
+    def remove_source(self, slug: str) -> None:
+        with closing(sqlite3.connect(self._file)) as database, database:
+            own = "SELECT id FROM charts_source WHERE slug = ?"
+            database.execute(f"UPDATE charts_chart SET source_id = NULL WHERE source_id IN ({own})", [slug])
+            database.execute("DELETE FROM charts_source WHERE slug = ?", [slug])
 
     @property
     def address(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Theatre
 from tests.browser.visit import Visit, ask, expect_status
 
 pytestmark = pytest.mark.browser
@@ -179,6 +180,24 @@ def test_a_page_weighs_less_than_a_megabyte_and_a_half(visit: Visit) -> None:
     expect_chart(visit.page)
     visit.page.wait_for_load_state("networkidle")
     assert 800_000 < sum(sizes.values()) < 1.5 * MEGABYTE
+
+
+def test_one_of_several_sources_is_chosen(page: Page, theatre: Theatre) -> None:
+    theatre.add_source("outlet", "Outlet")
+    try:
+        page.goto("/")
+        page.get_by_role("textbox").fill("Revenue per month")
+        page.get_by_role("combobox").select_option("Outlet")
+        page.wait_for_url("**/?source=outlet&q=**")
+        expect(page.get_by_role("heading", name="In Outlet")).to_be_visible()
+        expect(page.get_by_role("textbox")).to_have_value("Revenue per month")
+        page.get_by_role("textbox").press("Enter")
+        expect_chart(page)
+        expect(page.locator(".receipt")).to_contain_text("rows from Outlet")
+        page.reload()
+        expect(page.get_by_role("combobox")).to_have_value("outlet")
+    finally:
+        theatre.remove_source("outlet")
 
 
 @pytest.mark.bumpy

@@ -35,6 +35,19 @@ def test_what_is_not_understood_is_said_with_links(page: Page) -> None:
     expect(page.get_by_role("textbox")).to_have_value(question)
 
 
+def test_a_run_is_cancelled_by_a_form(page: Page) -> None:
+    page.goto("/charts/")
+    token = page.locator('meta[name="csrf-token"]').get_attribute("content") or ""
+    headers = {"X-CSRFToken": token, "Prefer": "respond-async"}
+    started = page.request.post(
+        "/api/runs", headers=headers, data={"operation": "rehearsal", "params": {"seconds": 60}}
+    )
+    page.goto(started.json()["links"]["page"])
+    expect(page.locator(".op-figures")).to_contain_text("%")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".op-message")).to_have_text("Cancelled.", timeout=15_000)
+
+
 @pytest.mark.bumpy
 def test_a_wrong_question_comes_back_with_its_text(page: Page) -> None:
     page.goto("/")

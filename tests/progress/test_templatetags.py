@@ -2,7 +2,8 @@ import json
 import re
 
 import pytest
-from django.template import Context, Template
+from django.template import Context, RequestContext, Template
+from django.test import RequestFactory
 
 from progress.models import OperationRun, Status
 
@@ -64,6 +65,13 @@ def test_assets_alone() -> None:
     html = Template("{% load progress %}{% progress_assets %}").render(Context({}))
     assert "operation-progress.js" in html
     assert "<operation-progress" not in html
+
+
+def test_on_a_page_it_carries_the_token_for_cancel_and_retry() -> None:
+    template = Template("{% load progress %}{% operation_progress run %}")
+    context = RequestContext(RequestFactory().get("/"), {"run": a_run()})
+    assert re.search(r' csrf="\w{32,}"', template.render(context))
+    assert " csrf=" not in rendered(a_run())
 
 
 def test_nothing_is_inline() -> None:

@@ -4,6 +4,7 @@
 //   src      the run's events URL; changing it follows another run
 //   label    the accessible name of the bar ("Progress" by default)
 //   states   JSON, the declared states by operation, shown as stages to come: {"import_sales": ["loading", "checking"]}
+//   csrf     Django's token for cancel and retry; without it the page's <meta name="csrf-token"> or the cookie is used
 //   text     "off": streamed text is not shown here (the page listens to `operation-content`)
 // DOM events, all bubbling; `detail` is {seq, type, data}, a native event, unless noted
 //   operation-progress, operation-content, operation-done, operation-error
@@ -151,7 +152,7 @@ export class OperationProgress extends HTMLElement {
 
   async #post(action) {
     try {
-      const headers = { Accept: "application/json", Prefer: "respond-async", "X-CSRFToken": csrfToken() };
+      const headers = { Accept: "application/json", Prefer: "respond-async", "X-CSRFToken": this.getAttribute("csrf") || csrfToken() };
       return await fetch(this.#url(action), { method: "POST", headers });
     } catch {
       return { ok: false };
