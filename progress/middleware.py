@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils.decorators import async_only_middleware
 
 from .database import in_database
@@ -17,7 +18,9 @@ from .problems import Problem
 def token_middleware(
     get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
 ) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
-    """Let `Authorization: Bearer <token>` stand for the token's user; put it after AuthenticationMiddleware.
+    """Let `Authorization: Bearer <token>` stand for its user in the API; put it after AuthenticationMiddleware.
+
+    Elsewhere, in the admin above all, a token is nothing: it leaks more easily than a password.
 
     CSRF guards against a browser that sends its cookies unasked. A request that carries a token, or no cookie at all, has
     nothing to be abused, so it needs no CSRF token; one with a cookie and without a bearer token still does.
@@ -25,7 +28,7 @@ def token_middleware(
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.casefold() == "bearer":
+        if scheme.casefold() == "bearer" and request.path.startswith(_api_root()):
             token = await in_database(_find, given.strip())
             if token is None:
                 return Problem(
@@ -41,6 +44,11 @@ def token_middleware(
         return await get_response(request)
 
     return middleware
+
+
+def _api_root() -> str:
+    """The address below which the site has included `progress.urls`, such as "/api/"."""
+    return reverse("progress:runs").removesuffix("runs")
 
 
 def _find(given: str) -> ApiToken | None:

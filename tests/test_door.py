@@ -18,7 +18,8 @@ from tests.services import ROOT, running_site
 
 
 def make(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"MAKEFLAGS": ""} | environment
+    # Nothing of the make that runs these tests may reach the one under test.
+    environment = os.environ | {"MAKEFLAGS": "", "MAKELEVEL": "0"} | environment
     return subprocess.run(["make", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
 
 

@@ -41,7 +41,9 @@ class Dividing(Asking):
         elif previous is not None and self._is_time(previous) and self._adjacent(previous.end, cue.start):
             group.mention = previous
             self.frame.bare = [bare for bare in self.frame.bare if bare is not previous]
-            self.frame.groups = [known for known in self.frame.groups if known.mention is not previous]
+            self.frame.groups = [
+                known for known in self.frame.groups if known.grain or not _same_name(known.mention, previous)
+            ]
         same = [known for known in self.frame.groups if known.time and known.grain is cue.value]
         if not same:
             self.frame.groups = [
@@ -110,3 +112,7 @@ class Dividing(Asking):
         if named(last, "table") and mention.names[0].target.kind == "derived":
             self.frame.bare.remove(last)
             self.frame.groups.append(Group(last, at=last.start))
+
+
+def _same_name(one: Mention | None, other: Mention) -> bool:
+    return one is not None and bool(one.names and other.names) and one.names[0].target == other.names[0].target

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..profile import Profile, Role
 from .cues import Cue
-from .lexicon import Form, Lexicon, Target
+from .lexicon import LIGHT, Form, Lexicon, Target
 from .text import Token, word_set
 from .wordlists import FILLER
 
@@ -102,7 +102,7 @@ def link_span(span: Sequence[Token], start: int, lexicon: Lexicon) -> tuple[Ment
 def _names(span: Sequence[Token], lexicon: Lexicon) -> Iterable[Candidate]:
     if span[0].kind == "number" and len(span) == 1:
         return []
-    if span[0].text in BRIDGES or span[-1].text in BRIDGES:
+    if span[0].text in LIGHT or span[-1].text in BRIDGES:
         return []
     if len(span) == 1 and span[0].text in ("a", "i", "s", "no", "is", "in", "to", "by", "or"):
         return []
@@ -126,6 +126,8 @@ def _names(span: Sequence[Token], lexicon: Lexicon) -> Iterable[Candidate]:
     best: dict[Target, float] = {}
     for index in sorted(indexes):
         form = lexicon.forms[index]
+        if span[-1].text in LIGHT and len(form.words) != len(span):
+            continue  # 'singers in' is no beginning of 'singer in concert'
         if form.owner and span[-1].text.endswith("ed") and lexicon.is_time(form.target):
             continue  # 'customers joined' are customers, and when
         if bridged and (form.owner or (words[0] in COUNTING and "of" not in form.words)):

@@ -82,7 +82,9 @@ class Placing(Comparing):
         if not mention.names:
             return True
         value, name = mention.values[0].score, mention.names[0].score
-        if self.grouping or self.aggregates:
+        if self.grouping:
+            return mention.quoted
+        if self.aggregates:
             return mention.quoted or value > name + 0.12
         if mention.names[0].target.kind == "table" and name >= 0.95:
             return False

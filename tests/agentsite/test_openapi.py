@@ -107,7 +107,9 @@ def test_the_version_is_that_of_the_package():
 
 def test_every_operation_can_be_started_by_its_own_parameters():
     starts = DESCRIPTION["components"]["schemas"]["Start"]["anyOf"]
-    assert [start["properties"]["operation"]["const"] for start in starts] == sorted(registry)
+    names = {start["properties"]["operation"]["const"] for start in starts}
+    # Other tests register operations of their own in this process.
+    assert names >= {name for name, operation in registry.items() if not operation.__module__.startswith("tests.")}
 
 
 class TestPage:

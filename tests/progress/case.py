@@ -10,6 +10,8 @@ from progress.log import log, read_events
 from progress.models import OperationRun
 from progress.testing import settle
 
+from . import cast  # noqa: F401 - registers the operations that the tests start by name
+
 
 class RunCase(TransactionTestCase):
     """Runs execute for real, in the process, through the task backend."""

@@ -1,5 +1,6 @@
 import json
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient, override_settings
 
@@ -82,6 +83,12 @@ class BearerTests(MiddlewareCase):
 
     async def test_other_schemes_are_not_its_business(self):
         await self.assert_refused(await self.start(Authorization=f"Basic {self.token}"), 401)
+
+    async def test_a_token_is_nothing_outside_the_api(self):
+        user = await get_user_model().objects.acreate_superuser("root")
+        token = await sync_to_async(ApiToken.issue)(user, "leaked")
+        answer = await AsyncClient().get("/admin/", headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer["Location"]) == (302, "/admin/login/?next=/admin/")
 
     async def test_a_session_is_no_token(self):
         response = await (await self.signed_in()).get("/api/runs")

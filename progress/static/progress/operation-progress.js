@@ -10,8 +10,9 @@
 //   operation-progress, operation-content, operation-done, operation-error
 //   operation-retry  a new run was started in place of this one; detail: the run
 //   operation-gone   the run does not exist or is not ours; detail: the HTTP status
-// The attributes `data-status` (queued, running, completed, failed, cancelled, gone) and `data-code` (of an error), and custom properties starting with `--op-` are
-// there for style sheets. Server-rendered content is replaced when the element starts.
+// For style sheets there are the attributes `data-status` (queued, running, completed, failed, cancelled, gone), `data-code` (of an
+// error) and `data-connection` (connecting, live, polling, closed), and custom properties that start with `--op-`.
+// Server-rendered content is replaced when the element starts.
 
 import { RunState } from "./run-state.js";
 import { RunStream, fetchRun } from "./run-stream.js";
