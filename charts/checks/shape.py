@@ -46,7 +46,7 @@ def check_truncated(evidence: Evidence) -> CheckResult:
     """Take fewer groups where the row limit cut them; say so where it cut rows."""
     rows, plan = len(evidence.ran.rows), evidence.repaired
     if not evidence.ran.truncated:
-        return passed(f"All {count_noun(rows, 'row')} were fetched.", rows=rows)
+        return passed(f"Nothing was cut off: {count_noun(rows, 'row')}.", rows=rows)
     grouped = plan.dimensions and plan.measures and all(measure.aggregate is not None for measure in plan.measures)
     if not grouped or len(plan.dimensions) != 1:
         return warned(f"Only the first {rows:,} rows are shown; there are more. No totals are given.", rows=rows)

@@ -42,6 +42,10 @@ class Builder(Ordering):
         if draft.raw:
             table = self._raw_table()
         self._check_connected(table)
+        counted = {table, *(measure.table for measure in draft.measures)}
+        for filter in draft.filters:
+            if filter.operator in ("none", "some") and counted & {column.table for column in columns_of(filter.of)}:
+                raise CannotPlan(f"“{filter.phrase}” is not clear")
         return Plan(
             question=self.question, table=table, measures=tuple(draft.measures), dimensions=tuple(draft.dimensions),
             details=tuple(draft.details), filters=tuple(draft.filters), having=tuple(draft.having), order=tuple(draft.order),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from ..plan import Reading, Understanding
+from ..plan import Plan, Reading, Understanding
 from ..profile import Profile
 from .answers import Ambiguous, NotUnderstood
 from .build import Builder
@@ -45,6 +45,7 @@ def _plan(question: str, lexicon: Lexicon, frame: Frame, day: date) -> Understan
         plan = builder.build()
     except CannotPlan as cannot:
         return _refuse(question, lexicon, day, _why(frame, str(cannot)), frame)
+    frame.unknown = [token for token in frame.unknown if token.number is None or not _stands_in(plan, token.number)]
     if _in_doubt(frame):
         return _refuse(question, lexicon, day, _why(frame, ""), frame)
     if builder.resolver.ties:
@@ -127,6 +128,13 @@ def _works(idea: str, lexicon: Lexicon, day: date) -> bool:
     return not frame.unknown and not builder.resolver.ties
 
 
+def _stands_in(plan: Plan, number: float) -> bool:
+    """Tell whether the plan uses a number of the question, as it is or as the bound beside it ("16 or more" is "> 15")."""
+    values = [value for condition in (*plan.filters, *plan.having) for value in condition.values]
+    bounds = [value for value in (plan.limit, *values) if isinstance(value, int | float)]
+    return any(abs(bound - number) <= 1 for bound in bounds) or f"{number:g}" in " ".join(map(str, values))
+
+
 def _in_doubt(frame: Frame) -> bool:
     """Tell whether the words that could not be placed leave the question in doubt."""
     linked = len(frame.mentions) + len(frame.values)
@@ -134,9 +142,9 @@ def _in_doubt(frame: Frame) -> bool:
 
 
 def _weight(frame: Frame, token: Token) -> float:
-    """Return how much an unknown word matters: a quotation or a name most, a verb or a word beside a column little."""
-    if token.kind == "quoted":
-        return 9.0
+    """Return how much an unknown word matters: a quotation, number or name most, a verb or a word beside a column little."""
+    if token.kind in ("quoted", "number"):
+        return 9.0  # most likely a condition, and dropping one makes the answer wrong
     if token.raw[:1].isupper() and token.start > 0:
         return 2.0
     if token.text.endswith(("ed", "ing", "ly")):

@@ -171,7 +171,7 @@ class Reader(Placing):
                 continue
             shouted = token.raw.isupper() and len(token.raw) == 2 and not self.tokens[0].raw.isupper()
             filler = token.text in wordlists.FILLER and token.kind == "word" and not shouted
-            if token.kind == "number" or token.number is not None or filler:
+            if filler or (token.number is not None and token.kind != "number"):
                 self.frame.ignored.append(token.raw)
             else:
                 self.frame.unknown.append(token)
