@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from ..plan import Plan, Reading, Understanding
+from ..plan import Plan, Reading, Scalar, Understanding
 from ..profile import Profile
 from .answers import Ambiguous, NotUnderstood
 from .build import Builder
@@ -130,7 +130,8 @@ def _works(idea: str, lexicon: Lexicon, day: date) -> bool:
 
 def _stands_in(plan: Plan, number: float) -> bool:
     """Tell whether the plan uses a number of the question, as it is or as the bound beside it ("16 or more" is "> 15")."""
-    values = [value for condition in (*plan.filters, *plan.having) for value in condition.values]
+    values: list[Scalar] = [value for condition in plan.filters for value in condition.values]
+    values += [value for condition in plan.having for value in condition.values]
     bounds = [value for value in (plan.limit, *values) if isinstance(value, int | float)]
     return any(abs(bound - number) <= 1 for bound in bounds) or f"{number:g}" in " ".join(map(str, values))
 

@@ -29,7 +29,7 @@ def is_stream(route: Route) -> bool:
 
 
 def test_names_each_stage_as_it_comes(visit: Visit) -> None:
-    visit.follow("rehearsal", seconds=3)
+    visit.follow("rehearsal", seconds=9)
     page = visit.page
     current = page.locator('.op-stage[aria-current="step"]')
     expect(page.locator(".op-pending")).to_have_text(["Acting", "Bowing"])
