@@ -9,6 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
 
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import SuspiciousFileOperation
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -16,6 +18,19 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 django_application = get_asgi_application()
+
+
+class StaticFiles(ASGIStaticFilesHandler):
+    """Static files by GET and HEAD; an address that leads out of their folder is one that does not exist."""
+
+    def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        try:
+            return super().serve(request)
+        except SuspiciousFileOperation:
+            raise Http404 from None
+
 
 from charts.warming import warm_up
 from progress.conf import setting
@@ -81,5 +96,5 @@ def with_lifespan(app: App) -> App:
 
 supervisor.start()
 threading.Thread(target=warm_up, name="charts-warm-up", daemon=True).start()
-site = cast(App, ASGIStaticFilesHandler(django_application))
+site = cast(App, StaticFiles(django_application))
 application = with_lifespan(limit_bodies(site, 2 * setting("BODY_BYTES")))

@@ -148,6 +148,7 @@ class Grouping(Timing):
         if len(keys) == 1 and any(self._has_gaps(step) for step in steps if not step.to_many):
             known = Filter(of=Column(table=table, column=keys[0]), operator="not null")
             self.draft.filters.append(known)
+            self.draft.assumptions.append(f"Rows that belong to none of the {table} are left out")
 
     def _has_gaps(self, step: Edge) -> bool:
         return any(

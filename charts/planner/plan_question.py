@@ -13,6 +13,7 @@ from .draft import CannotPlan
 from .frame import Frame
 from .lexicon import Lexicon, Target, lexicon_of
 from .names import column_words, singular, table_words
+from .promises import unmet_words
 from .reader import read
 from .resolve import Span
 from .suggest import holdings, ideas
@@ -45,6 +46,8 @@ def _plan(question: str, lexicon: Lexicon, frame: Frame, day: date) -> Understan
         plan = builder.build()
     except CannotPlan as cannot:
         return _refuse(question, lexicon, day, _why(frame, str(cannot)), frame)
+    if unmet := unmet_words(frame, plan):
+        return _refuse(question, lexicon, day, f"This cannot be answered as asked: {unmet}.", frame)
     frame.unknown = [token for token in frame.unknown if token.number is None or not _stands_in(plan, token.number)]
     if _in_doubt(frame):
         return _refuse(question, lexicon, day, _why(frame, ""), frame)

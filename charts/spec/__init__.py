@@ -97,7 +97,8 @@ def _small(label: str) -> str:
 
 
 def _conditions(plan: Plan) -> list[str]:
-    clauses = [*map(filter_words, plan.filters), *map(having_words, plan.having)]
+    asked = [each for each in plan.filters if each.phrase or each.operator != "not null"]
+    clauses = [*map(filter_words, asked), *map(having_words, plan.having)]
     return [f"Only where {join_words(clauses)}"] if clauses else []
 
 

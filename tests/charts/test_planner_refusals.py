@@ -107,3 +107,19 @@ def test_a_word_with_two_meanings_offers_both():
     ]
     tables = [reading.plan.dimensions[0].of.table for reading in found.readings]
     assert tables == ["rooms", "guests"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "orders per month in 2199",
+        "revenue in 0000",
+        "orders by country with 99 things",
+        "who bought nothing",
+        "which carrier is slowest",
+        "What percentage of orders were cancelled",
+        "revenue growth month over month",
+    ],
+)
+def test_a_word_that_would_change_the_answer_is_not_dropped(question):
+    assert not isinstance(plan(question), Understanding)
