@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 from django.db import close_old_connections, connections
 
 THREADS = 4
+KEEP = 300.0  # seconds an unused connection of these threads is trusted
 
 
 @cache
@@ -24,7 +26,10 @@ def _call[T](function: Callable[..., T], args: tuple[object, ...]) -> T:
     try:
         return function(*args)
     finally:
-        close_old_connections()
+        # CONN_MAX_AGE is meant for the threads of requests, which come and go. These few stay, so their connections may too.
+        for connection in connections.all(initialized_only=True):
+            connection.close_at = time.monotonic() + KEEP
+        close_old_connections()  # what broke
 
 
 async def in_database[T](function: Callable[..., T], *args: object) -> T:
