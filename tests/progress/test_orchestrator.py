@@ -183,20 +183,21 @@ class ErrorTests(SimpleTestCase):
 
 
 class CancelTests(SimpleTestCase):
-    async def started(self, operation):
+    async def started(self, operation, state):
         events, running = [], asyncio.Event()
 
         def on_event(event):
             events.append(event)
-            running.set()
+            if event.data.get("currentState") == state:
+                running.set()
 
         task = asyncio.create_task(stream_operation(operation, on_event))
         async with asyncio.timeout(10):
             await running.wait()
         return task, events
 
-    async def cancelled(self, operation):
-        task, events = await self.started(operation)
+    async def cancelled(self, operation, after="running"):
+        task, events = await self.started(operation, after)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -223,14 +224,14 @@ class CancelTests(SimpleTestCase):
             def work():
                 try:
                     while True:
-                        progress(1, 2)
+                        progress.state("working")
                         time.sleep(0.005)
                 except OperationCancelled:
                     stopped.set()
 
             await progress.in_thread(work)
 
-        await self.cancelled(play(script))
+        await self.cancelled(play(script), after="working")
         assert await asyncio.to_thread(stopped.wait, 10)
 
     async def test_a_thread_left_by_a_failure_is_told_too(self):
