@@ -1,4 +1,4 @@
-"""A run, its log, and the tokens that programs sign in with."""
+"""A run, its log, how long runs take, and the tokens that programs sign in with."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ class OperationRun(Owned):
     result = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    # A batch and its children; they go together when the batch is pruned.
+    parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="children")
+    position = models.PositiveSmallIntegerField(null=True, blank=True, help_text="the child's place in its batch")
+    weight = models.FloatField(default=1.0, help_text="the child's share of its batch, relative to the others")
     on_disconnect = models.CharField(
         max_length=10, default="continue", choices=[("continue", "continue"), ("cancel", "cancel")]
     )
@@ -54,10 +58,18 @@ class OperationRun(Owned):
     lease_token = models.CharField(max_length=32, blank=True, editable=False, db_index=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=200, blank=True, editable=False)
+    # Digests: of owner and Idempotency-Key, of the request that came with it, of the address of an anonymous visitor.
+    idempotency_key = models.CharField(max_length=64, null=True, unique=True, editable=False)  # noqa: DJ001 - unique
+    request_digest = models.CharField(max_length=64, blank=True, editable=False)
+    address = models.CharField(max_length=64, blank=True, editable=False)
+    compacted_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         indexes: ClassVar = [
+            models.Index(fields=["-created_at", "-id"]),
+            models.Index(fields=["status", "finished_at"]),
+            models.Index(fields=["status", "address"]),
             models.Index(fields=["user", "-created_at"]),
             models.Index(fields=["visitor", "-created_at"]),
             models.Index(fields=["status", "lease_expires_at"]),
@@ -126,6 +138,22 @@ class OperationEvent(models.Model):
     @property
     def time(self) -> datetime:
         return datetime.fromtimestamp(self.at / 1000, UTC)
+
+
+class OperationTiming(models.Model):
+    """How long one completed run took, kept when the run is pruned: what is usual for an operation is learnt from these."""
+
+    operation = models.CharField(max_length=100)
+    finished_at = models.DateTimeField()
+    total_ms = models.PositiveIntegerField(help_text="from the start of the execution to its end")
+    states = models.JSONField(help_text="when each state was first entered, in ms since the start: {name: ms}")
+
+    class Meta:
+        ordering: ClassVar = ["-finished_at"]
+        indexes: ClassVar = [models.Index(fields=["operation", "-finished_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.total_ms} ms"
 
 
 class ApiToken(models.Model):
