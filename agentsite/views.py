@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from charts.models import Chart, Source, ensure_sample_source
 from progress import runs
-from progress.api import allowed_owner, find_run
+from progress.access import allowed_owner, find_run
 from progress.conf import setting
 from progress.models import OperationRun
 from progress.operations import get_operation

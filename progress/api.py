@@ -13,34 +13,22 @@ from typing import Any, Literal
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import PermissionDenied
-from django.db import connections
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import reverse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from . import runs
-from .conf import setting
+from .access import allowed_owner, find_run
 from .database import in_database
-from .events import ProgressEvent
-from .log import log, read_events
-from .models import OperationEvent, OperationRun, Status
+from .log import log
+from .models import OperationRun, Status
 from .operations import StreamingOperation, get_operation, registry
-from .owners import Owner, request_owner
-from .problems import Problem, endpoint, invalid, not_found, read_body
-from .sse import frames
+from .owners import request_owner
+from .problems import Problem, endpoint, invalid, read_body
+from .streams import release_connections, run_events, stream_response
 
 PAGE = 50
-EVENTS_PAGE = 1000
-STREAM_HEADERS = {
-    "Cache-Control": "no-cache, no-transform, no-store",
-    "X-Accel-Buffering": "no",
-    "Content-Encoding": "identity",  # keeps compressing middleware and proxies from holding frames back
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
 
 class StartRequest(BaseModel):
@@ -96,21 +84,6 @@ async def start_and_answer(
     return await answer(request, run, stream=stream, shape=shape)
 
 
-async def allowed_owner(request: HttpRequest, permission: str = "") -> Owner:
-    """Return who starts work by this request. Raises Problem 401 where visitors may not, PermissionDenied without `permission`."""
-    user = await request.auser()
-    if not user.is_authenticated and not setting("ALLOW_ANONYMOUS"):
-        raise Problem(
-            401,
-            "Sign in, or send an API token: Authorization: Bearer <token>.",
-            code="not_allowed",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-    if permission and not await sync_to_async(user.has_perm)(permission):
-        raise PermissionDenied(f"This needs the permission {permission}.")
-    return await request_owner(request, create=True)
-
-
 async def answer(
     request: HttpRequest, run: OperationRun, *, stream: bool = False, shape: Callable[[OperationRun], Any] | None = None
 ) -> HttpResponseBase:
@@ -121,7 +94,7 @@ async def answer(
     if re.search(r"\brespond-async\b", prefer):
         return _accepted(run, "respond-async")
     wait = re.search(r"\bwait=(\d{1,6})\b", prefer)
-    await _release()
+    await release_connections()
     try:
         async with asyncio.timeout(int(wait[1]) if wait else None):
             async for _ in log.batches(run.pk, run.last_seq):
@@ -198,125 +171,6 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
 async def show_run(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """GET /api/runs/<id>"""
     return JsonResponse((await find_run(request, pk)).snapshot())
-
-
-async def find_run(request: HttpRequest, pk: UUID, *, write: bool = False) -> OperationRun:
-    """Return the caller's run; staff who may view runs may read any. Raises Problem 404."""
-    owner = await request_owner(request)
-    user = await request.auser()
-
-    def find() -> OperationRun | None:
-        run: OperationRun | None = OperationRun.objects.for_owner(owner).filter(pk=pk).first()
-        if run is None and not write and user.is_staff and user.has_perm("progress.view_operationrun"):
-            run = OperationRun.objects.filter(pk=pk).first()
-        return run
-
-    run = await in_database(find)
-    if run is None:
-        raise not_found()
-    return run
-
-
-async def run_events(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """GET /api/runs/<id>/events"""
-    run = await find_run(request, pk)
-    if _wants_json(request):
-        return await _events_json(request, run)
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise Problem(403, "Streams are not served to pages of other sites.", code="not_allowed")
-    given = request.headers.get("Last-Event-ID") or request.GET.get("after")
-    after = _position(given)
-    if after is not None and after == run.last_seq and not run.is_active:
-        return HttpResponse(status=204, headers=STREAM_HEADERS)
-    oldest = await in_database(_oldest, run)
-    if after is None or after > run.last_seq or after < oldest - 1:
-        return await stream_response(run, oldest - 1, _resync(run, oldest - 1))
-    return await stream_response(run, after)
-
-
-def _wants_json(request: HttpRequest) -> bool:
-    accept = request.headers.get("Accept", "")
-    return "application/json" in accept and "text/event-stream" not in accept
-
-
-def _position(given: str | None) -> int | None:
-    """The number after which to read; None for what no log can have given out."""
-    if not given:
-        return 0
-    return int(given) if re.fullmatch(r"[0-9]{1,9}", given) else None
-
-
-async def _events_json(request: HttpRequest, run: OperationRun) -> HttpResponse:
-    after = _position(request.GET.get("after"))
-    if after is None:
-        raise Problem(
-            422, "after: give the number of an event.", errors=[{"field": "after", "message": "not a number"}]
-        )
-    events = await in_database(read_events, run.pk, after, EVENTS_PAGE)
-    more = f'"{request.path}?after={events[-1].seq}"' if len(events) == EVENTS_PAGE else "null"
-    # The stored JSON as it is: each event's own object, with its id and time put in front.
-    items = ",".join(f'{{"id":{event.seq},"at":{event.at},{event.payload[1:]}' for event in events)
-    return HttpResponse(f'{{"items":[{items}],"next":{more}}}', content_type="application/json")
-
-
-async def stream_response(run: OperationRun, after: int, first: ProgressEvent | None = None) -> StreamingHttpResponse:
-    """Answer with the SSE stream of `run` above `after`; `first` is sent before what the log holds."""
-    await _release()
-    stream = frames(run.pk, after, first)
-    if run.on_disconnect == "cancel":
-        stream = _cancel_after(stream, run)
-    headers = {**STREAM_HEADERS, "X-Run-Id": str(run.pk), "Location": reverse("progress:run", args=[run.pk])}
-    return StreamingHttpResponse(stream, content_type="text/event-stream; charset=utf-8", headers=headers)
-
-
-def _oldest(run: OperationRun) -> int:
-    """The number of the oldest event that the log still has; one after the last where all are pruned."""
-    first = OperationEvent.objects.filter(run=run).order_by("seq").values_list("seq", flat=True).first()
-    return first if first is not None else run.last_seq + 1
-
-
-def _resync(run: OperationRun, position: int) -> ProgressEvent:
-    """Say that the reader must forget what it has: here is where the run stands, and what the log still has follows."""
-    metadata = {
-        "runId": str(run.pk),
-        "attempt": run.attempt,
-        "status": run.status,
-        "resync": True,
-        "oldest": position + 1,
-        "lastSeq": run.last_seq,
-    }
-    data = {
-        "operation": run.operation,
-        "percentage": run.percentage,
-        "message": run.message,
-        "currentState": run.current_state,
-        "metadata": metadata,
-    }
-    return ProgressEvent("progress", data, seq=position)
-
-
-async def _cancel_after(stream: Any, run: OperationRun) -> Any:
-    """Yield from `stream`; when its reader leaves and none comes back in time, cancel the run."""
-    try:
-        async for chunk in stream:
-            yield chunk
-    finally:
-        await stream.aclose()
-        task = asyncio.get_running_loop().create_task(_cancel_unread(run))
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
-
-
-async def _cancel_unread(run: OperationRun) -> None:
-    await asyncio.sleep(setting("DISCONNECT_GRACE"))
-    if log.readers(run.pk) == 0:
-        await runs.cancel(run)
-        await _release()
-
-
-async def _release() -> None:
-    """Give the request's database connection back: what follows waits, and would hold it for as long."""
-    await sync_to_async(connections.close_all)()
 
 
 async def cancel_run(request: HttpRequest, pk: UUID) -> HttpResponseBase:

@@ -49,6 +49,7 @@ class OperationRun(Owned):
     on_disconnect = models.CharField(
         max_length=10, default="continue", choices=[("continue", "continue"), ("cancel", "cancel")]
     )
+    read_at = models.DateTimeField(null=True, editable=False)  # when a reader was last seen, if leaving is to cancel
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

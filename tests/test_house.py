@@ -28,7 +28,7 @@ HEAVY = {
 }
 # Where a task is held until it ends; anywhere else the loop's weak reference would be the only one.
 HOLDS_ITS_TASKS = {
-    ("progress/api.py", "_cancel_after"): "_tasks",
+    ("progress/streams.py", "_cancel_after"): "_tasks",
     ("progress/backends/asyncio.py", "_create"): "_tasks",
     ("progress/execution.py", "__init__"): "the execution",
     ("progress/orchestrator.py", "stream_operation"): "awaited at its end",
