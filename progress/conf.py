@@ -10,7 +10,8 @@ DEFAULTS: dict[str, Any] = {
     "ALLOW_ANONYMOUS": False,  # visitors who are not signed in may start runs; their session owns them
     "HEARTBEAT": 15.0,  # seconds of silence before a stream sends a comment
     "STREAM_MAX_AGE": 600.0,  # seconds, +-20 %, before a stream ends cleanly and its reader reconnects
-    "SUBSCRIBER_BATCHES": 256,  # waiting in one reader's queue; beyond that it reads from the log again
+    "SUBSCRIBER_EVENTS": 256,  # waiting in one reader's queue; beyond that it reads from the log again
+    "SUBSCRIBER_BYTES": 256 * 1024,
     "POLL": 1.0,  # seconds between looks at the log of a run that executes in another process
     "EVENT_BYTES": 32 * 1024,
     "RUN_EVENTS": 20_000,

@@ -21,6 +21,7 @@ from django.db import connections
 from django.tasks import task
 from pydantic import ValidationError
 
+from .bell import bell
 from .conf import setting
 from .database import in_database
 from .events import encode
@@ -115,7 +116,7 @@ class Execution:
         """Keep the time limits and, once the body was asked to stop, the grace. Called from the supervisor's thread."""
         reporter = self.reporter
         if self.lease.lost:
-            log.leave(self.lease)
+            bell.left(self.lease.run)
             self.stop(OperationFailed("Another process has taken this run over.", code="worker_lost"))
             self._abandon()
         elif reporter.stopped is not None:
@@ -269,3 +270,4 @@ class Supervisor:
 
 
 supervisor = Supervisor()
+bell.on_ring("cancel", supervisor.look_now)

@@ -7,7 +7,6 @@ since its last commit, across runs: an idle run is written through at once, a bu
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -15,19 +14,19 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
-from .conf import setting
+from .bell import Subscription, bell
 from .database import in_database, storable
-from .events import EventType, ProgressEvent
+from .events import ProgressEvent
 from .exceptions import LeaseLost, ProgressError
 from .models import ACTIVE, OperationEvent, OperationRun
+from .rows import PAGE, position, read_events
 
 logger = logging.getLogger("progress")
-PAGE = 500  # events read at once
 LINGER = 2.0  # seconds the writer thread waits for more before it ends and closes its connection
 RETRY_FOR = 60.0  # seconds a failing commit is tried again
 UNREACHABLE = (OperationalError, InterfaceError)  # the database is away or busy; anything else fails every time
@@ -59,27 +58,6 @@ class _Append:
     done: Future[None] = field(default_factory=Future)
 
 
-class Subscription:
-    """One reader's own queue of batches, fed by the writer; when it is full, the reader goes back to reading rows."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.queue: asyncio.Queue[list[ProgressEvent]] = asyncio.Queue(setting("SUBSCRIBER_BATCHES"))
-
-    def feed(self, events: list[ProgressEvent]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._put, events)
-        except RuntimeError:  # its loop was closed under it: nobody reads any more
-            logger.debug("a reader's loop is closed")
-
-    def _put(self, events: list[ProgressEvent]) -> None:
-        if self.queue.full():
-            while not self.queue.empty():
-                self.queue.get_nowait()
-            events = []
-        self.queue.put_nowait(events)
-
-
 class EventLog:
     """The log of all runs, as this process writes and reads it."""
 
@@ -88,9 +66,6 @@ class EventLog:
         self._waiting: list[_Append] = []
         self._thread: threading.Thread | None = None
         self._closing = False
-        # Readers live on several loops, so both are touched under the condition alone.
-        self._subscriptions: dict[UUID, set[Subscription]] = {}
-        self._local: set[UUID] = set()  # runs whose events are written here, so that readers need not look for them
 
     # Writing
 
@@ -105,7 +80,7 @@ class EventLog:
         with self._condition:
             self._waiting.append(item)
             if not lease.lost:
-                self._local.add(lease.run)
+                bell.writes(lease.run)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write, name="progress-writer", daemon=True)
                 self._thread.start()
@@ -163,13 +138,13 @@ class EventLog:
         stored = [event for item in items if item not in errors for event in item.events]
         if stored:
             lease.seq = stored[-1].seq
-            self.publish(lease.run, stored)
+            bell.deliver(lease.run, stored)
         # A report that could not be stored is a hole: nothing may follow it. A refused end may be followed by another end.
         lease.lost = lease.lost or any(
             isinstance(errors[item], LeaseLost) or item.ending is None for item in items if item in errors
         )
         if lease.lost or (stored and stored[-1].terminal):
-            self.leave(lease)
+            bell.left(lease.run)
         for item in items:
             if not item.done.set_running_or_notify_cancel():
                 continue  # whoever waited for it has gone; it is stored all the same
@@ -177,18 +152,6 @@ class EventLog:
                 item.done.set_exception(error)
             else:
                 item.done.set_result(None)
-
-    def leave(self, lease: Lease) -> None:
-        """Note that the run is no longer written here: its readers look for themselves."""
-        with self._condition:
-            self._local.discard(lease.run)
-
-    def publish(self, run: UUID, events: list[ProgressEvent]) -> None:
-        """Hand committed events to this process's readers of `run`."""
-        with self._condition:
-            subscriptions = list(self._subscriptions.get(run, ()))
-        for subscription in subscriptions:
-            subscription.feed(events)
 
     # Reading
 
@@ -203,12 +166,9 @@ class EventLog:
 
     async def batches(self, run: UUID, after: int = 0) -> AsyncIterator[list[ProgressEvent]]:
         """As `subscribe`, but yield together what is ready together."""
-        subscription = Subscription()
-        with self._condition:
-            self._subscriptions.setdefault(run, set()).add(subscription)
-        try:
+        with bell.listen(run) as subscription:
             while True:
-                last, over = await in_database(_position, run)
+                last, over = await in_database(position, run)
                 while after < last and (events := await in_database(read_events, run, after, PAGE)):
                     after = events[-1].seq
                     yield events
@@ -216,35 +176,22 @@ class EventLog:
                         return
                 if over:
                     return
-                async for events in self._live(run, after, subscription):
+                async for events in self._live(after, subscription):
                     after = events[-1].seq
                     yield events
                     if events[-1].terminal:
                         return
-        finally:
-            with self._condition:
-                self._subscriptions[run].discard(subscription)
-                if not self._subscriptions[run]:
-                    del self._subscriptions[run]
 
-    async def _live(self, run: UUID, after: int, subscription: Subscription) -> AsyncIterator[list[ProgressEvent]]:
-        """Yield from the reader's queue while it continues at `after`; end where the rows must be looked at."""
+    async def _live(self, after: int, subscription: Subscription) -> AsyncIterator[list[ProgressEvent]]:
+        """Yield what the reader is handed while it continues at `after`; end where the rows must be looked at."""
         while True:
-            poll = setting("POLL") if run not in self._local else 10 * setting("POLL")
-            try:
-                batch = await asyncio.wait_for(subscription.queue.get(), poll)
-            except TimeoutError:
-                return
+            _, batch = await subscription.get()
             fresh = [event for event in batch if event.seq > after]
             if not batch or (fresh and fresh[0].seq != after + 1):
                 return
             if fresh:
                 after = fresh[-1].seq
                 yield fresh
-
-    def readers(self, run: UUID) -> int:
-        """How many readers follow `run` in this process."""
-        return len(self._subscriptions.get(run, ()))
 
     def flush(self) -> None:
         """Wait until the writer has stored everything and has given its connection back."""
@@ -331,22 +278,6 @@ def _insert_sql() -> str:
     quote = connection.ops.quote_name
     names = ("run_id", "seq", "at", "type", "payload")
     return f"INSERT INTO {quote(OperationEvent._meta.db_table)} ({', '.join(map(quote, names))}) VALUES (%s, %s, %s, %s, %s)"  # noqa: S608
-
-
-def read_events(run: UUID, after: int, limit: int) -> list[ProgressEvent]:
-    """Return at most `limit` stored events above `after`, in order."""
-    rows = (
-        OperationEvent.objects.filter(run=run, seq__gt=after)
-        .order_by("seq")
-        .values_list("seq", "at", "type", "payload")[:limit]
-    )
-    return [ProgressEvent(cast(EventType, type), payload=payload, at=at, seq=seq) for seq, at, type, payload in rows]
-
-
-def _position(run: UUID) -> tuple[int, bool]:
-    """Return the number of the run's newest event, and whether no more will come."""
-    last, status = OperationRun.objects.filter(pk=run).values_list("last_seq", "status").first() or (0, None)
-    return last, status not in ACTIVE
 
 
 log = EventLog()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -29,6 +30,13 @@ class Owner:
         if isinstance(who, cls):
             return who
         return cls(user=who.pk if who is not None and who.is_authenticated else None)
+
+
+def owner_topics(owner: Owner) -> list[str]:
+    """The topics of the bell that are rung when `owner` has a new run."""
+    # A visitor's id is as good as a password, so other processes are told its digest only.
+    visitor = [f"visitor:{hashlib.sha256(owner.visitor.encode()).hexdigest()}"] if owner.visitor else []
+    return visitor if owner.user is None else [f"user:{owner.user}", *visitor]
 
 
 async def request_owner(request: HttpRequest, *, create: bool = False) -> Owner:

@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from django.tasks import default_task_backend
 from django.utils import timezone
 
+from .bell import bell
 from .conf import setting
 from .database import storable
 from .events import ProgressEvent
@@ -30,7 +31,7 @@ from .log import Lease, log
 from .models import ACTIVE, OperationEvent, OperationRun, Status
 from .operations import StreamingOperation, get_operation, registry
 from .orchestrator import error_event, public_message
-from .owners import Owner
+from .owners import Owner, owner_topics
 
 logger = logging.getLogger("progress")
 STATUS_OF = {"completed": Status.COMPLETED, "failed": Status.FAILED, "cancelled": Status.CANCELLED}
@@ -83,6 +84,7 @@ def create_run(
         run.save(force_insert=True)
         OperationEvent.objects.create(run=run, seq=1, at=queued.at, type=queued.type, payload=queued.payload)
         transaction.on_commit(partial(enqueue, run.pk))
+        transaction.on_commit(partial(bell.ring, *owner_topics(who)))
     return run
 
 
@@ -95,13 +97,11 @@ def enqueue(pk: UUID) -> None:
 
 async def cancel(run: OperationRun) -> OperationRun:
     """Ask `run` to end. The wish is durable on return; a run that has ended stays as it is. Returns the run as it is now."""
-    from .execution import supervisor  # it imports this module
-
     lease = await sync_to_async(request_cancel)(run.pk)
     if lease is not None:
         await end(lease, OperationCancelled())
     else:
-        supervisor.look_now()
+        bell.ring("cancel")
     await run.arefresh_from_db()
     return run
 

@@ -14,12 +14,13 @@ from django.urls import reverse
 
 from . import runs
 from .access import find_run
+from .bell import bell
 from .conf import setting
 from .database import in_database
 from .events import ProgressEvent
-from .log import log, read_events
 from .models import OperationEvent, OperationRun
 from .problems import Problem
+from .rows import read_events
 from .sse import frames
 
 EVENTS_PAGE = 1000
@@ -125,7 +126,7 @@ async def _cancel_after(stream: Any, run: OperationRun) -> Any:
 
 async def _cancel_unread(run: OperationRun) -> None:
     await asyncio.sleep(setting("DISCONNECT_GRACE"))
-    if log.readers(run.pk) == 0:
+    if bell.readers(run.pk) == 0:
         await runs.cancel(run)
         await release_connections()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from .bell import bell
 from .database import close_connections
 from .events import ProgressEvent
 from .exceptions import OperationCancelled
@@ -40,4 +41,5 @@ def settle(timeout: float = 15.0) -> None:
         time.sleep(0.02)
     supervisor.stop()
     log.flush()
+    bell.stop()
     close_connections()

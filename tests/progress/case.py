@@ -6,8 +6,9 @@ from django.test import TransactionTestCase
 
 from progress import runs
 from progress.database import in_database
-from progress.log import log, read_events
+from progress.log import log
 from progress.models import OperationRun
+from progress.rows import read_events
 from progress.testing import settle
 
 from . import cast  # noqa: F401 - registers the operations that the tests start by name

@@ -14,6 +14,7 @@ from django.test import SimpleTestCase, override_settings
 
 from progress import StreamingOperation, runs
 from progress import log as log_module
+from progress.bell import bell
 from progress.database import in_database, storable
 from progress.exceptions import EventTooLarge, LeaseLost
 from progress.execution import supervisor
@@ -130,7 +131,7 @@ class ReaderTests(LogCase):
         assert await self.read(OperationRun(pk=uuid.uuid4())) == []
         run, _ = await sync_to_async(self.make_run)()
         reading = asyncio.create_task(self.read(run))
-        await until(lambda: log.readers(run.pk))
+        await until(lambda: bell.readers(run.pk))
         await OperationRun.objects.filter(pk=run.pk).adelete()
         assert await reading == []
 
@@ -158,7 +159,7 @@ class ReaderTests(LogCase):
         for thread in threads:
             await asyncio.to_thread(thread.join, 20)
         assert results == [list(range(1, total + 1))] * 4
-        assert log.readers(run.pk) == 0
+        assert bell.readers(run.pk) == 0
 
 
 class SupervisorTests(LogCase):

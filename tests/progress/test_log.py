@@ -7,6 +7,7 @@ from django.db import transaction
 from django.test import override_settings
 
 from progress import runs
+from progress.bell import bell
 from progress.database import in_database
 from progress.events import ProgressEvent
 from progress.exceptions import LeaseLost
@@ -142,7 +143,7 @@ class SubscribeTests(LogCase):
         for after in range(120):
             assert await self.read(run, after) == list(range(after + 1, 121))
 
-    @override_settings(PROGRESS={"SUBSCRIBER_BATCHES": 2})
+    @override_settings(PROGRESS={"SUBSCRIBER_EVENTS": 2})
     async def test_a_slow_reader_misses_nothing_and_its_queue_stays_bounded(self):
         run, lease = await sync_to_async(self.make_run)()
         slow = asyncio.create_task(self.read(run, pause=0.01))
@@ -165,12 +166,12 @@ class SubscribeTests(LogCase):
         run, lease = await sync_to_async(self.make_run)()
         readers = [asyncio.create_task(self.read(run)) for _ in range(20)]
         await asyncio.sleep(0.1)
-        assert log.readers(run.pk) == 20
+        assert bell.readers(run.pk) == 20
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
-        assert log.readers(run.pk) == 0
-        assert run.pk not in log._subscriptions
+        assert bell.readers(run.pk) == 0
+        assert run.pk not in bell._subscriptions
         await self.finish(lease)
 
     async def test_a_thousand_random_cuts_and_resumes_see_every_event_once(self):
