@@ -2,20 +2,15 @@
 
 import os
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, cast
+from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
 
+from channels.routing import ProtocolTypeRouter
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import SuspiciousFileOperation
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 django_application = get_asgi_application()
 
@@ -36,6 +31,8 @@ from charts.warming import warm_up
 from progress.conf import setting
 from progress.execution import supervisor
 from progress.problems import Problem
+from progress.routing import websocket
+from progress.serving import App, Message, Receive, Send, serving
 
 
 class BodyTooLarge(Exception):
@@ -79,22 +76,8 @@ async def _refuse(send: Send, limit: int) -> None:
     await send({"type": "http.response.body", "body": response.content})
 
 
-def with_lifespan(app: App) -> App:
-    """Answer the lifespan messages that some servers send; without an answer they cancel no open stream at their end."""
-
-    async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            return await app(scope, receive, send)
-        while True:
-            message = await receive()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return None
-
-    return wrapped
-
-
 supervisor.start()
 threading.Thread(target=warm_up, name="charts-warm-up", daemon=True).start()
 site = cast(App, StaticFiles(django_application))
-application = with_lifespan(limit_bodies(site, 2 * setting("BODY_BYTES")))
+by_protocol = ProtocolTypeRouter({"http": limit_bodies(site, 2 * setting("BODY_BYTES")), "websocket": websocket})
+application = serving(cast(App, by_protocol))

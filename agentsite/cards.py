@@ -11,6 +11,7 @@ from charts.figures import cell_text
 from charts.models import Chart
 from charts.plan import Grain
 from charts.query import OutputColumn
+from progress.batch import Batch
 from progress.models import OperationEvent, OperationRun, Status
 from progress.owners import Owner
 
@@ -65,12 +66,25 @@ def _column(saved: dict[str, Any]) -> OutputColumn:
 
 def question_of(run: OperationRun) -> str:
     """Return the question that started `run`, or a name for a run that was no question."""
-    return str(run.params.get("message") or run.params.get("question") or run.operation.replace("_", " ").capitalize())
+    if run.operation == Batch.operation_name:
+        first, *others = run.params["items"]
+        return f"Batch of {1 + len(others)}: {_about(first['operation'], first['params'])}{', …' if others else ''}"
+    return _about(run.operation, run.params)
+
+
+def _about(operation: str, params: dict[str, Any]) -> str:
+    return str(params.get("message") or params.get("question") or operation.replace("_", " ").capitalize())
+
+
+def names_of_children(run: OperationRun) -> dict[str, str]:
+    """Return what the children of a batch are about, by their ids."""
+    return {str(child.pk): question_of(child) for child in run.children.only("operation", "params", "parent")}
 
 
 def history(owner: Owner, *, limit: int = 12) -> list[dict[str, Any]]:
     """Return the owner's latest questions, newest first."""
-    asked = OperationRun.objects.for_owner(owner).filter(operation__in=("chat", "chart_generation"))
+    asking = ("chat", "chart_generation", "batch")
+    asked = OperationRun.objects.for_owner(owner).filter(operation__in=asking, parent=None)
     runs = asked.only("id", "params", "operation", "status", "error", "created_at").order_by("-created_at")[:limit]
     return [
         {"id": run.pk, "question": question_of(run), "standing": standing_of(run), "created_at": run.created_at}
@@ -80,7 +94,8 @@ def history(owner: Owner, *, limit: int = 12) -> list[dict[str, Any]]:
 
 def standing_of(run: OperationRun) -> str:
     """Return the run's status; an error that asks for another question is none of the machine's failures."""
-    asked_back = run.status == Status.FAILED and (run.error or {}).get("code") in QUESTIONS_BACK
+    question = run.operation != Batch.operation_name
+    asked_back = question and run.status == Status.FAILED and (run.error or {}).get("code") in QUESTIONS_BACK
     return "asked back" if asked_back else str(run.status)
 
 

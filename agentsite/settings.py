@@ -5,6 +5,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -79,11 +80,33 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     # Tests need a file, as threads cannot share a database in memory; one per process, so that two suites may run at once.
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / f"test-{os.getpid()}.sqlite3"}
+else:
+    # A process that freezes in the middle of a commit holds the rows of its runs; nobody could take them over.
+    options = {"options": "-c idle_in_transaction_session_timeout=10s", **DATABASES["default"].get("OPTIONS", {})}
+    if DATABASE_POOL := env.int("DATABASE_POOL", default=0):
+        # Lent for one piece of work each; checked when lent, so that a restart of PostgreSQL is not felt.
+        DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": True}
+        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 20}
+    DATABASES["default"]["OPTIONS"] = options
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TASKS = {"default": {"BACKEND": "progress.backends.asyncio.AsyncioBackend", "OPTIONS": {"concurrency": 16}}}
+if env.bool("WORKERS", default=False):
+    if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(
+            "WORKERS=on hands runs to worker processes through PostgreSQL: set DATABASE_URL=postgres://… or leave WORKERS off."
+        )
+    INSTALLED_APPS += ["procrastinate.contrib.django"]
+    TASKS["default"]["BACKEND"] = "progress.backends.procrastinate.ProcrastinateBackend"
 PROGRESS = {"ALLOW_ANONYMOUS": ALLOW_ANONYMOUS}
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if REDIS_URL := env.str("REDIS_URL", default=""):
+    # Publish and subscribe: nothing is kept in Redis, which only carries wake-ups. The other layer of channels_redis keeps
+    # queues, and forgets after a day that a process listens.
+    CHANNEL_LAYERS["default"] = {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

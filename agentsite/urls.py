@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from agentsite import openapi
+from progress.metrics import metrics_endpoint
 from progress.problems import no_such_endpoint
 
 from . import health, views
@@ -10,6 +11,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", metrics_endpoint),
     path("runs/<uuid:pk>/", views.run_page, name="run-page"),
     path("runs/<uuid:pk>/outcome/", views.run_outcome, name="run-outcome"),
     path("runs/<uuid:pk>/cancel/", views.run_cancel, name="run-cancel"),

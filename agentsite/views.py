@@ -8,20 +8,21 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from pydantic import ValidationError
 
 from charts.models import Chart, Source, ensure_sample_source
 from progress import runs
 from progress.access import allowed_owner, find_run
 from progress.conf import setting
+from progress.exceptions import StartRefused
 from progress.models import OperationRun
 from progress.operations import get_operation
 from progress.owners import Owner, request_owner
-from progress.problems import Problem
+from progress.problems import Problem, refused
 
 from .agent.operations import MESSAGE_LIMIT
-from .cards import chart_card, history, outcome_of, question_of, timeline
+from .cards import chart_card, history, names_of_children, outcome_of, question_of, timeline
 from .glance import glance
 
 CHARTS_PER_PAGE = 24
@@ -67,7 +68,11 @@ async def _start(request: HttpRequest, message: str, source: str) -> OperationRu
         operation = chat.model_validate({"message": message, **({"source": source} if source else {})})
     except ValidationError:
         raise Problem(422, "This cannot be asked: choose a source from the list.") from None
-    return await runs.start(operation, owner=await allowed_owner(request, chat.permission))
+    owner = await allowed_owner(request, chat.permission)
+    try:
+        return await runs.start(operation, owner=owner)
+    except StartRefused as error:
+        raise refused(error) from None
 
 
 def _home_page(
@@ -99,19 +104,25 @@ def _home_page(
     return render(request, "home.html", context, status=status)
 
 
-@require_GET
+@require_safe
 async def run_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One run: live bar, outcome, and its events."""
     run = await _own_run(request, str(pk))
 
     def page() -> HttpResponse:
-        context = {"run": run, "question": question_of(run), "outcome": outcome_of(run), "events": timeline(run)}
+        context = {
+            "run": run,
+            "question": question_of(run),
+            "names": names_of_children(run),
+            "outcome": outcome_of(run),
+            "events": timeline(run),
+        }
         return render(request, "runs/run.html", context)
 
     return await sync_to_async(page)()
 
 
-@require_GET
+@require_safe
 async def run_outcome(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What came of a run, as a part of a page."""
     run = await _own_run(request, str(pk))
@@ -133,7 +144,7 @@ async def run_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("run-page", pk)
 
 
-@require_GET
+@require_safe
 async def chart_list(request: HttpRequest) -> HttpResponse:
     """The visitor's charts, newest first."""
     owner = await request_owner(request)
@@ -152,7 +163,7 @@ async def chart_list(request: HttpRequest) -> HttpResponse:
     return await sync_to_async(page)()
 
 
-@require_GET
+@require_safe
 async def chart_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One chart with everything that backs it."""
     owner = await request_owner(request)

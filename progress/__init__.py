@@ -6,22 +6,27 @@ Write a `StreamingOperation` (or decorate a function with `operation`), report w
 
 from typing import TYPE_CHECKING, Any
 
+from .bridges import follow_logging, follow_tqdm
 from .events import ProgressEvent
 from .exceptions import OperationCancelled, OperationFailed
+from .hooks import HookContext
+from .nodes import Progress
 from .operations import State, StreamingOperation, operation
 from .orchestrator import stream_operation
-from .reporting import Progress
 
 if TYPE_CHECKING:
     from .runs import start
 
 __all__ = [
+    "HookContext",
     "OperationCancelled",
     "OperationFailed",
     "Progress",
     "ProgressEvent",
     "State",
     "StreamingOperation",
+    "follow_logging",
+    "follow_tqdm",
     "operation",
     "start",
     "stream_operation",

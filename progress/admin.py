@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -19,6 +21,26 @@ from .exceptions import UnknownOperation
 from .models import ApiToken, OperationRun
 
 TIMELINE = 500  # events shown of one run
+
+
+class ChildrenFilter(admin.SimpleListFilter):
+    """Keep the children of batches out of the list: a batch shows its own."""
+
+    title = "parts of batches"
+    parameter_name = "parts"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("shown", "Shown"), ("only", "Only these")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        everything, *others = super().choices(changelist)
+        yield {**everything, "display": "Left out"}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[OperationRun]) -> QuerySet[OperationRun]:
+        if request.GET.get(SEARCH_VAR):
+            return queryset  # what is looked for by its id is to be found
+        return queryset if self.value() == "shown" else queryset.filter(parent__isnull=self.value() != "only")
 
 
 @admin.register(OperationRun)
@@ -35,13 +57,13 @@ class OperationRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "created_at",
         "took",
     )
-    list_filter = ("status", "operation", "created_at")
+    list_filter = ("status", "operation", "created_at", ChildrenFilter)
     search_fields = ("=id", "operation", "message", "params", "user__username")
     list_select_related = ("user",)
     date_hierarchy = "created_at"
     actions = ("cancel_runs", "retry_runs")
     fieldsets = (
-        (None, {"fields": ("operation", "user", "retry_of", "params")}),
+        (None, {"fields": ("operation", "user", "retry_of", "parent", "params")}),
         ("Where it stands", {"fields": ("status", "percentage", "current_state", "message", "attempt", "worker")}),
         ("Times", {"fields": ("created_at", "started_at", "finished_at", "took", "cancel_requested_at")}),
         ("Outcome", {"fields": ("result", "error")}),

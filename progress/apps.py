@@ -11,6 +11,6 @@ class ProgressConfig(AppConfig):
     verbose_name = "Progress"
 
     def ready(self) -> None:
-        from . import checks, demo  # noqa: F401 - both register themselves
+        from . import batch, checks, demo  # noqa: F401 - they register themselves
 
         autodiscover_modules("operations")

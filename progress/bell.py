@@ -66,6 +66,11 @@ class Subscription:
             self._waiting.append((topic, events))
         self._arrived.set()
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is news already."""
+        return bool(self._waiting)
+
     async def get(self) -> tuple[Topic | None, list[ProgressEvent]]:
         """Wait for news: a topic and its events; no events: look at the rows; no topic either: at those of every topic."""
         while not self._waiting:

@@ -7,8 +7,10 @@ from typing import Any
 from django.conf import settings
 
 DEFAULTS: dict[str, Any] = {
+    "HOOKS": [],  # dotted paths of functions that every event passes, in this order, before it is stored
     "ALLOW_ANONYMOUS": False,  # visitors who are not signed in may start runs; their session owns them
     "HEARTBEAT": 15.0,  # seconds of silence before a stream sends a comment
+    "REAUTHORISE": 60.0,  # seconds between looks whether a stream's reader may still read it
     "STREAM_MAX_AGE": 600.0,  # seconds, +-20 %, before a stream ends cleanly and its reader reconnects
     "SUBSCRIBER_EVENTS": 256,  # waiting in one reader's queue; beyond that it reads from the log again
     "SUBSCRIBER_BYTES": 256 * 1024,
@@ -25,6 +27,16 @@ DEFAULTS: dict[str, Any] = {
     "LEASE": 20.0,
     "LEASE_RENEW": 5.0,
     "SWEEP": 5.0,  # seconds between looks for runs whose worker is gone
+    "OWNER_RUNS": 12,  # queued or running at once; below the places that the task backend has, so that one takes not all
+    "ADDRESS_RUNS": 12,  # the same of one network address, for visitors who are not signed in
+    "QUEUE_RUNS": 200,  # waiting at once, whoever started them
+    "OWNER_STREAMS": 6,  # in one process; the next one ends the oldest
+    "ADDRESS_STREAMS": 20,
+    "PROXIES": 0,  # in front of the site whose X-Forwarded-For the server has not resolved into the address already
+    "RESULT_BYTES": 256 * 1024,
+    "RETENTION": 86_400.0,  # seconds after its end that a run is kept
+    "SEND_TIMEOUT": 30.0,  # seconds a stream waits for a client that does not read, before it closes the connection
+    "DRAIN": 20.0,  # seconds in which a process that is asked to end has ended its runs
     "SYNC_THREADS": 32,  # sync operations that execute at once in a process
 }
 

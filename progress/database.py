@@ -6,11 +6,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from django.db import close_old_connections, connections
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
 
 THREADS = 4
 KEEP = 300.0  # seconds an unused connection of these threads is trusted
@@ -29,7 +29,10 @@ def _call[T](function: Callable[..., T], args: tuple[object, ...]) -> T:
         # CONN_MAX_AGE is meant for the threads of requests, which come and go. These few stay, so their connections may too.
         for connection in connections.all(initialized_only=True):
             connection.close_at = time.monotonic() + KEEP
+            # Else a restart of the database would fail the next call of each thread.
+            connection.health_check_enabled = True  # type: ignore[attr-defined]
         close_old_connections()  # what broke
+        give_back()
 
 
 def give_back() -> None:
@@ -39,9 +42,41 @@ def give_back() -> None:
             connection.close()
 
 
+class LendingThread(ThreadPoolExecutor):
+    """One thread, which gives its connections back to their pool after each call.
+
+    Without, requests and runs that wait would hold every connection of a pool, and what they wait for would get none.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(1, thread_name_prefix=name)
+
+    def submit[**P, T](self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        def call() -> T:
+            try:
+                return function(*args, **kwargs)
+            finally:
+                give_back()
+
+        return super().submit(call)
+
+
 async def in_database[T](function: Callable[..., T], *args: object) -> T:
     """Call `function`, which uses the ORM, in one of the shared threads."""
     return await asyncio.get_running_loop().run_in_executor(_pool(), _call, function, args)
+
+
+def durability_gap() -> str:
+    """Say what a power cut could take of what was committed, by the settings of its sessions; "" where it could take nothing."""
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.cursor() as cursor:
+        if database.vendor == "sqlite":
+            cursor.execute("PRAGMA synchronous")
+            return "" if cursor.fetchone()[0] >= 2 else "PRAGMA synchronous is below FULL"
+        if database.vendor == "postgresql":
+            cursor.execute("SHOW synchronous_commit")
+            return "" if cursor.fetchone()[0] != "off" else "synchronous_commit is off"
+    return ""
 
 
 def storable(value: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from .exceptions import OperationFailed
+from .nodes import Progress
 from .operations import StreamingOperation
-from .reporting import Progress
 
 
 class Demo(StreamingOperation[dict[str, int]]):

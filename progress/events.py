@@ -92,6 +92,7 @@ class ProgressMetadata(_Model):
     attempt: int | None = None
     elapsed_ms: int | None = None
     eta_ms: int | None = None
+    pace: Literal["usual", "slow", "stalled"] | None = None
     queue_position: int | None = None
     tool_call_id: str | None = None
     status: str | None = None

@@ -6,6 +6,8 @@ ProgressError
 ├── UnknownOperation
 ├── InvalidTransition     an undeclared state: a mistake in the operation
 ├── EventTooLarge
+├── StartRefused          a limit on runs was reached
+├── KeyReused             an Idempotency-Key came with other work than before
 └── LeaseLost             another attempt, or the end of the run, has taken the log over
 """
 
@@ -76,6 +78,20 @@ class InvalidTransition(ProgressError):
 
 class EventTooLarge(ProgressError):
     """One event holds at most PROGRESS["EVENT_BYTES"]; big results belong behind a link."""
+
+
+class StartRefused(ProgressError):
+    """The run was not started: its owner has too many (limit_exceeded), or the site is busy (unavailable). Nothing was written."""
+
+    retry_after = 5  # seconds
+
+    def __init__(self, message: str, *, code: Code = "limit_exceeded") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class KeyReused(ProgressError):
+    """The owner has used this idempotency key for other work."""
 
 
 class LeaseLost(ProgressError):

@@ -19,12 +19,14 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
+from . import metrics
 from .bell import Subscription, bell
-from .database import in_database, storable
+from .database import give_back, in_database, storable
 from .events import ProgressEvent
 from .exceptions import LeaseLost, ProgressError
 from .models import ACTIVE, OperationEvent, OperationRun
-from .rows import PAGE, position, read_events
+from .owners import Owner
+from .rows import position, read_page
 
 logger = logging.getLogger("progress")
 LINGER = 2.0  # seconds the writer thread waits for more before it ends and closes its connection
@@ -47,6 +49,7 @@ class Lease:
     operation: str
     percentage: float | None = 0.0  # where the run stood when the lease was taken
     state: str = "queued"
+    owner: Owner | None = None
     lost: bool = False
 
 
@@ -93,6 +96,7 @@ class EventLog:
             for item in batch:
                 by_lease[item.lease].append(item)
             self._commit(by_lease)
+            give_back()
         connections.close_all()
 
     def _next_batch(self) -> list[_Append]:
@@ -106,7 +110,8 @@ class EventLog:
     def _commit(self, by_lease: dict[Lease, list[_Append]]) -> None:
         errors: dict[_Append, Exception]
         try:
-            errors = self._store_at_last(by_lease)
+            with metrics.commits.measured():
+                errors = self._store_at_last(by_lease)
         except Exception as error:
             connections.close_all()
             if len(by_lease) > 1 and not isinstance(error, UNREACHABLE):
@@ -138,7 +143,10 @@ class EventLog:
         stored = [event for item in items if item not in errors for event in item.events]
         if stored:
             lease.seq = stored[-1].seq
+            metrics.events.add(len(stored))
             bell.deliver(lease.run, stored)
+        if not lease.lost and any(isinstance(error, LeaseLost) for error in map(errors.get, items)):
+            metrics.lost.add()
         # A report that could not be stored is a hole: nothing may follow it. A refused end may be followed by another end.
         lease.lost = lease.lost or any(
             isinstance(errors[item], LeaseLost) or item.ending is None for item in items if item in errors
@@ -169,7 +177,7 @@ class EventLog:
         with bell.listen(run) as subscription:
             while True:
                 last, over = await in_database(position, run)
-                while after < last and (events := await in_database(read_events, run, after, PAGE)):
+                while after < last and (events := await in_database(read_page, run, after)):
                     after = events[-1].seq
                     yield events
                     if events[-1].terminal:

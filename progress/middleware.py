@@ -27,14 +27,12 @@ def token_middleware(
     """
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.casefold() == "bearer" and request.path.startswith(_api_root()):
-            token = await in_database(_find, given.strip())
-            if token is None:
-                return Problem(
-                    401, "This API token is not valid.", code="not_allowed", headers={"WWW-Authenticate": "Bearer"}
-                ).response()
-            _sign_in(request, token)
+        given = bearer_token(request)
+        if given is not None and request.path.startswith(_api_root()):
+            try:
+                await in_database(sign_in, request, given)
+            except Problem as problem:
+                return problem.response()
         elif (
             not request.COOKIES
             and request.content_type == "application/json"
@@ -51,13 +49,19 @@ def _api_root() -> str:
     return reverse("progress:runs").removesuffix("runs")
 
 
-def _find(given: str) -> ApiToken | None:
-    return (
-        ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(given), user__is_active=True).first()
-    )
+def bearer_token(request: HttpRequest) -> str | None:
+    """Return the API token that came with `request`, or None."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return given.strip() if scheme.casefold() == "bearer" else None
 
 
-def _sign_in(request: HttpRequest, token: ApiToken) -> None:
+def sign_in(request: HttpRequest, given: str) -> None:
+    """Let `request` be its token's user's. For a thread that may use the database. Raises Problem 401."""
+    tokens = ApiToken.objects.select_related("user")
+    token = tokens.filter(digest=ApiToken.digest_of(given), user__is_active=True).first()
+    if token is None:
+        raise Problem(401, "This API token is not valid.", code="not_allowed", headers={"WWW-Authenticate": "Bearer"})
+
     async def auser() -> Any:
         return token.user
 

@@ -7,12 +7,13 @@ import json
 import secrets
 import uuid
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
+from .children import child_json
 from .database import storable
 from .owners import Owned
 
@@ -94,8 +95,21 @@ class OperationRun(Owned):
         except NoReverseMatch:
             return reverse("progress:run", args=[self.pk])
 
+    def brief(self) -> dict[str, Any]:
+        """Return the run as an entry of its parent's `metadata.children`."""
+        return child_json(self.pk, self.operation, self.status, self.percentage, self.current_state)
+
+    def with_children(self) -> Self:
+        """Load what the snapshot of a batch shows of its children."""
+        columns = ("operation", "status", "percentage", "current_state", "parent", "position")
+        shown = OperationRun.objects.order_by("position").only(*columns)
+        models.prefetch_related_objects([self], models.Prefetch("children", shown))
+        return self
+
     def snapshot(self) -> dict[str, Any]:
-        """Return the run as clients see it."""
+        """Return the run as clients see it; with its children where they were loaded by `with_children`."""
+        children = getattr(self, "_prefetched_objects_cache", {}).get("children", ())
+        below = {"children": [{**child.brief(), "links": child.links()} for child in children]} if children else {}
         return {
             "id": str(self.pk),
             "operation": self.operation,
@@ -111,6 +125,8 @@ class OperationRun(Owned):
             "result": self.result,
             "error": self.error,
             "retry_of": str(self.retry_of_id) if self.retry_of_id else None,
+            "parent": str(self.parent_id) if self.parent_id else None,
+            **below,
             "links": self.links(),
         }
 

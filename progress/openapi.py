@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.json_schema import models_json_schema
 
 from .api import RunFilter, StartRequest
+from .batch import Batch, BatchItem
+from .batch_api import BatchRequest
 from .events import event_schema
 from .exceptions import Code
 from .models import Status
@@ -17,6 +19,9 @@ from .operations import registry
 
 REF = "#/components/schemas/{model}"
 Description = dict[str, Any]
+NUMBER = {"type": "string", "pattern": "^[0-9]+$", "description": "the event's number in the run's log"}
+CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "the reader's position in all of the runs"}
+NAMED = {"type": "string", "pattern": r"^[0-9a-f-]{36}(:\d{1,9})?(,[0-9a-f-]{36}(:\d{1,9})?){0,49}$"}
 
 
 class _Answer(BaseModel):
@@ -55,6 +60,17 @@ class Links(_Answer):
     page: str
 
 
+class Child(_Answer):
+    """A run that is part of a batch."""
+
+    id: UUID
+    operation: str
+    status: Status
+    percentage: float | None = Field(ge=0, le=100)
+    currentState: str
+    links: Links
+
+
 class Run(_Answer):
     """One execution of an operation."""
 
@@ -72,6 +88,8 @@ class Run(_Answer):
     result: JsonValue
     error: RunError | None
     retry_of: UUID | None = Field(description="the run that this one tries again")
+    parent: UUID | None = Field(description="the batch that this is part of")
+    children: list[Child] = Field(default=[], description="of a batch, in the order of its items; not in lists of runs")
     links: Links
 
 
@@ -87,8 +105,14 @@ class CancelledRun(Run):
     detail: str = Field(description="whether it is ending or had ended already")
 
 
+class ListedRun(Run):
+    """A run in a list; a long result is in the run itself."""
+
+    resultTooLarge: bool = Field(default=False, description="`result` is left out here")
+
+
 class RunPage(_Answer):
-    items: list[Run]
+    items: list[ListedRun]
     next: str | None = Field(description="the address of the next page")
 
 
@@ -104,6 +128,15 @@ class StoredEvent(_Answer):
 class EventPage(_Answer):
     items: list[StoredEvent]
     next: str | None
+
+
+class RunEvent(_Answer):
+    """An event with the run that it is of, and its number there."""
+
+    run: UUID
+    id: int
+    type: str
+    data: dict[str, JsonValue]
 
 
 class OperationDescription(_Answer):
@@ -135,12 +168,26 @@ def paths() -> Description:
                     ),
                     **answer("AcceptedRun", "The run goes on: the time of `Prefer: wait` is over.", status=202),
                 },
-                *(400, 401, 403, 413, 415, 422),
+                *STARTING,
                 body="Start",
                 description="Waits for the end, unless `stream` is true or `Accept` asks for `text/event-stream` (a stream of its "
                 "events), or `Prefer` is `respond-async` or `wait=` a number of seconds (202).",
-                parameters=[parameter("Prefer", "header", {"type": "string"}, "`respond-async`, or `wait=10`")],
+                parameters=starting_headers(),
             ),
+        },
+        "/batches": {
+            "post": call(
+                "Start many operations as one run",
+                {
+                    **answer("Run", "The batch has ended. Or the stream of its events.", events=True),
+                    **answer("AcceptedRun", "The batch goes on.", status=202),
+                },
+                *STARTING,
+                body="BatchRequest",
+                description="Each item is a run of its own, a child of the batch. The same as a run of `batch`, with its "
+                "parameters in the body itself.",
+                parameters=starting_headers(),
+            )
         },
         "/runs/{id}": {"get": call("A run as it stands", answer("Run"), 404, parameters=run)},
         "/runs/{id}/events": {
@@ -180,8 +227,31 @@ def paths() -> Description:
                     **answer("Run", "The new run has ended. Or the stream of its events.", events=True),
                     **answer("AcceptedRun", "The new run goes on.", status=202),
                 },
-                *(401, 403, 404, 409, 422),
-                parameters=[*run, parameter("Prefer", "header", {"type": "string"}, "as for starting a run")],
+                *(401, 403, 404, 409, 422, 429, 503),
+                parameters=[*run, *starting_headers()],
+            )
+        },
+        "/events": {
+            "get": call(
+                "One stream of the events of many runs",
+                {
+                    "200": {
+                        "description": "The stream.",
+                        "content": {"text/event-stream": {"itemSchema": _frame("RunEvent", CURSOR)}},
+                    },
+                    "204": {"description": "All of the named runs have ended, and the reader has all of their events."},
+                },
+                *(401, 403, 404, 422),
+                description="Over runs that are named it ends with the last of them. Without `runs` it brings those of the caller "
+                "that are active and those that start later, and stays open; a batch's children are in the events of the batch. A "
+                "run that cannot be read from where the reader is begins with an event with `metadata.resync`.",
+                parameters=[
+                    parameter(
+                        "runs", "query", NAMED, "up to 50 ids, each alone or with `:` and the number of its last event"
+                    ),
+                    parameter("after", "query", {"type": "string"}, "the `id` of the last frame that the reader has"),
+                    parameter("Last-Event-ID", "header", {"type": "string"}, "the same, sent by browsers"),
+                ],
             )
         },
         "/operations": {"get": call("What can be started", answer("OperationList"))},
@@ -192,23 +262,28 @@ def schemas() -> Description:
     """Describe the bodies: requests, answers, events, and the parameters of every registered operation."""
     models: list[type[BaseModel]] = [
         ProblemDetails,
+        Run,
         RunPage,
         AcceptedRun,
         CancelledRun,
         EventPage,
+        RunEvent,
         OperationList,
+        BatchRequest,
         *registry.values(),
     ]
     references, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REF)
-    start = [
-        _start(name, references[cls, "validation"], bool(_required(cls))) for name, cls in sorted(registry.items())
-    ]
+    known = [(name, references[cls, "validation"], bool(_required(cls))) for name, cls in sorted(registry.items())]
     event = event_schema(ref_template=REF)
     return {
         **definitions.get("$defs", {}),
+        "BatchItem": {
+            "anyOf": [_start(BatchItem, *each) for each in known if each[0] != Batch.operation_name],
+            "description": "One operation of a batch.",
+        },
         **event.pop("$defs"),
         "Event": {**event, "description": "One event of a run's log."},
-        "Start": {"anyOf": start},
+        "Start": {"anyOf": [_start(StartRequest, *each) for each in known]},
     }
 
 
@@ -216,8 +291,8 @@ def _required(cls: type[BaseModel]) -> list[str]:
     return [name for name, field in cls.model_fields.items() if field.is_required()]
 
 
-def _start(name: str, params: Description, params_required: bool) -> Description:
-    properties = StartRequest.model_json_schema()["properties"] | {"operation": {"const": name}, "params": params}
+def _start(body: type[BaseModel], name: str, params: Description, params_required: bool) -> Description:
+    properties = body.model_json_schema()["properties"] | {"operation": {"const": name}, "params": params}
     required = ["operation", "params"] if params_required else ["operation"]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
@@ -252,12 +327,11 @@ def answer(schema: str, description: str = "OK", *, status: int = 200, events: b
     return {str(status): {"description": description, "content": content}}
 
 
-def _frame() -> Description:
-    payload = {"type": "string", "contentMediaType": "application/json", "contentSchema": ref("Event")}
-    number = {"type": "string", "pattern": "^[0-9]+$", "description": "the event's number in the run's log"}
+def _frame(schema: str = "Event", id: Description = NUMBER) -> Description:
+    payload = {"type": "string", "contentMediaType": "application/json", "contentSchema": ref(schema)}
     return {
         "type": "object",
-        "properties": {"id": number, "data": payload, "retry": {"type": "integer"}},
+        "properties": {"id": id, "data": payload, "retry": {"type": "integer"}},
         "required": ["data"],
     }
 
@@ -266,23 +340,33 @@ def _problem(status: int) -> Description:
     return {"description": PROBLEMS[status], "content": {"application/problem+json": {"schema": ref("ProblemDetails")}}}
 
 
+STARTING = (400, 401, 403, 409, 413, 415, 422, 429, 503)  # with which a request that starts work may be answered
 PROBLEMS = {
     400: "The body is not JSON.",
     401: "Sign in, or send an API token.",
     403: "The caller may not do this.",
     404: "There is nothing here, or nothing that the caller may see.",
-    409: "It is not in a state for that.",
+    409: "It is not in a state for that, or the Idempotency-Key was used for another request.",
     413: "The body is too long.",
     415: "The body is of another type.",
     422: "A field is wrong, missing or unknown; `errors` names it.",
-    503: "What it needs cannot be reached.",
     429: "The caller has too many runs; `Retry-After` says when to try again.",
+    503: "What it needs cannot be reached, or the site is busy or about to end; `Retry-After` says when to try again.",
 }
 
 
 def parameter(name: str, place: str, schema: Description, description: str) -> Description:
     """Describe a parameter in the path, the query or a header."""
     return {"name": name, "in": place, "required": place == "path", "schema": schema, "description": description}
+
+
+def starting_headers() -> list[Description]:
+    """Describe the headers of requests that start work."""
+    key = {"type": "string", "pattern": "^[!-~]{1,255}$"}
+    return [
+        parameter("Prefer", "header", {"type": "string"}, "`respond-async`, or `wait=10`"),
+        parameter("Idempotency-Key", "header", key, "of your choice; the same key and body give the same run"),
+    ]
 
 
 def query(model: type[BaseModel]) -> list[Description]:

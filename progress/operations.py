@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import new_class
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints, overload
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from .exceptions import UnknownOperation
 
 if TYPE_CHECKING:
-    from .reporting import Progress
+    from .nodes import Progress
 
 registry: dict[str, type[StreamingOperation[Any]]] = {}
 TAKEN = frozenset({"operation_name"})  # declared, but without a value that dir() would show
@@ -48,10 +48,34 @@ class StreamingOperation[T](BaseModel, ABC):
     queue_timeout: ClassVar[float | None] = None  # seconds; None takes the setting
     idle_timeout: ClassVar[float | None] = None
     total_timeout: ClassVar[float | None] = None
+    extra_grace: ClassVar[float] = 0.0  # seconds beyond CANCEL_GRACE, for what must see others to their ends first
 
     @abstractmethod
     async def execute(self, progress: Progress) -> T:
         """Do the work. Raise OperationFailed with a message for the user; anything else raised is an internal error."""
+
+    def as_params(self) -> dict[str, Any]:
+        """Return the parameters as JSON, from which the operation can be built again."""
+        return self.model_dump(mode="json", by_alias=True, round_trip=True)
+
+    def child_operations(self) -> Sequence[tuple[StreamingOperation[Any], float]]:
+        """The operations that get runs of their own below this one's, each with its weight: those of a batch."""
+        return ()
+
+    def required_permissions(self) -> set[str]:
+        """What a user needs to start it over the API, with all that it starts."""
+        return {type(each).permission for each in (self, *(child for child, _ in self.child_operations()))} - {""}
+
+    def closing_message(self, result: T) -> str:
+        """The message of the `done` event of an operation that returned `result`."""
+        return "Completed"
+
+    def shown_percentage(self, percentage: float) -> float:
+        """Return what to show where states, steps and counts come to `percentage` (0 to 100); override it for another curve.
+
+        What it returns is kept from falling, and below 100 until the end. It is called at each report.
+        """
+        return percentage
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

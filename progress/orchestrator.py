@@ -15,8 +15,9 @@ from pydantic_core import to_jsonable_python
 from .conf import setting
 from .events import ProgressEvent, encode
 from .exceptions import Code, OperationCancelled, OperationFailed
+from .nodes import Progress
 from .operations import StreamingOperation
-from .reporting import Progress, Reporter
+from .reporting import Reporter
 
 if TYPE_CHECKING:
     from .owners import Owner
@@ -44,10 +45,10 @@ async def stream_operation[T](
         if listener is not None:
             loop.call_soon_threadsafe(queue.put_nowait, event)
 
-    progress = Progress(Reporter(sink, owner=owner), operation)
+    progress = Progress(Reporter(sink, operation=operation.operation_name, owner=owner), operation)
     try:
         result = await execute(operation, progress)
-        for event in completion(progress, result):
+        for event in completion(progress, result, operation.closing_message(result)):
             sink(event)
         return result
     except BaseException as error:
@@ -87,22 +88,22 @@ async def perform[T](operation: StreamingOperation[T], progress: Progress) -> T:
         reason = _reason(progress, error)
         progress._enter(_end_state(reason), public_message(reason))
         raise
-    progress._enter("completed", "Completed")
+    progress._enter("completed", operation.closing_message(result))
     return result
 
 
-def completion(progress: Progress, result: Any) -> list[ProgressEvent]:
-    """Close the reporter and return the last two events of an operation that returned `result`."""
-    closing = _close(progress, "completed", "Completed")
+def completion(progress: Progress, result: Any, message: str = "Completed") -> list[ProgressEvent]:
+    """Close the reporter and return the last events of an operation that returned `result`: its closing state and `done`."""
+    closing = _close(progress, "completed", message)
     metadata = progress._reporter.metadata(result_metadata(result))
-    data = {"operation": progress._name, "message": "Completed", "metadata": metadata}
+    data = {"operation": progress._name, "message": message, "metadata": metadata}
     if not _fits(data):
         data["metadata"] = progress._reporter.metadata({"resultTooLarge": True})
-    return [closing, ProgressEvent("done", data)]
+    return [*closing, *progress._reporter.passed(ProgressEvent("done", data), progress)]
 
 
 def failure(progress: Progress, error: BaseException, *, state: str | None = None) -> list[ProgressEvent]:
-    """Close the reporter and return the last two events of an operation that `error` ended in `state` (by default, the last).
+    """Close the reporter and return the last events of an operation that `error` ended in `state` (by default, the last).
 
     What the operation left running in threads is asked to end too, at its next report.
     """
@@ -110,8 +111,11 @@ def failure(progress: Progress, error: BaseException, *, state: str | None = Non
     state = state or progress._state
     for_threads = reason if isinstance(reason, OperationFailed | OperationCancelled) else OperationCancelled()
     progress._reporter.stop(for_threads)
+    doing = progress._message[:MESSAGE_LENGTH]
     closing = _close(progress, _end_state(reason), public_message(reason))
-    return [closing, error_event(progress._name, reason, state, progress._reporter.metadata())]
+    done = {"percentage": progress._percentage(), "lastMessage": doing}
+    last = error_event(progress._name, reason, state, progress._reporter.metadata(done))
+    return [*closing, *progress._reporter.passed(last, progress)]
 
 
 def error_event(operation: str, error: BaseException, state: str, metadata: Mapping[str, Any]) -> ProgressEvent:
@@ -146,7 +150,7 @@ def result_metadata(result: Any) -> dict[str, Any]:
     return {} if value is None else {"result": value}
 
 
-def _close(progress: Progress, state: str, message: str) -> ProgressEvent:
+def _close(progress: Progress, state: str, message: str) -> list[ProgressEvent]:
     reporter = progress._reporter
     with reporter.lock:
         try:
@@ -154,9 +158,9 @@ def _close(progress: Progress, state: str, message: str) -> ProgressEvent:
         except OperationFailed:  # over its limits: that ends it, unless it fails anyway
             if state == "completed":
                 raise
-        reporter.closed = True
+        reporter.closed, reporter.ended_after = True, reporter.elapsed
         progress._state, progress._message = state, message
-        return ProgressEvent("progress", progress._data())
+        return reporter.passed(ProgressEvent("progress", progress._data()), progress)
 
 
 def _reason(progress: Progress, error: BaseException) -> BaseException:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from .conf import setting
 
 VISITOR_KEY = "progress_visitor"  # in the session: kept when a visitor signs in, so what they made stays theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """`user` (a primary key), `visitor` (a random id from the session), or both after a visitor signed in."""
+    """`user` (a primary key), `visitor` (a random id from the session), or both after a visitor signed in.
+
+    `address` (a digest) is where a visitor who is not signed in asks from: for limits, it owns nothing.
+    """
 
     user: Any = None
     visitor: str = ""
+    address: str = field(default="", compare=False)
 
     def __bool__(self) -> bool:
         return self.user is not None or bool(self.visitor)
@@ -49,18 +57,43 @@ async def request_owner(request: HttpRequest, *, create: bool = False) -> Owner:
     if create and not visitor and pk is None:
         visitor = secrets.token_urlsafe(24)
         await request.session.aset(VISITOR_KEY, visitor)
-    return Owner(user=pk, visitor=visitor)
+    address = address_digest(request.META.get("REMOTE_ADDR"), request.headers.get("X-Forwarded-For", ""))
+    return Owner(user=pk, visitor=visitor, address=address if pk is None else "")
+
+
+def address_digest(remote: str | None, forwarded: str = "") -> str:
+    """Return a keyed digest of the address that a request came from: good to count by, not to learn the address from.
+
+    `remote` is the other end of the connection, `forwarded` the header X-Forwarded-For, in which each proxy appends whom it was
+    asked by: of its entries the last PROXIES are true, and anybody may have written the others.
+    """
+    hops = forwarded.split(",") if forwarded else []
+    proxies = setting("PROXIES")
+    given = (hops[-proxies] if 0 < proxies <= len(hops) else remote) or ""
+    try:
+        address = ipaddress.ip_address(given.strip())
+    except ValueError:
+        return salted_hmac("progress.address", "unknown", algorithm="sha256").hexdigest()  # these count as one
+    if isinstance(address, ipaddress.IPv6Address):
+        # A network gives each of its users 2**64 addresses.
+        address = address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False).network_address
+    return salted_hmac("progress.address", str(address), algorithm="sha256").hexdigest()
 
 
 class OwnedQuerySet(models.QuerySet[Any]):
     def for_owner(self, owner: Owner) -> Self:
         """Only the rows of `owner`; none for nobody."""
+        return self.filter(self.owned_by(owner))
+
+    @staticmethod
+    def owned_by(owner: Owner) -> models.Q:
+        """The condition of `for_owner`."""
         mine = models.Q(pk__in=[])
         if owner.user is not None:
             mine |= models.Q(user=owner.user)
         if owner.visitor:
             mine |= models.Q(visitor=owner.visitor)
-        return self.filter(mine)
+        return mine
 
 
 class Owned(models.Model):

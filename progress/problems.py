@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 import math
+import re
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
@@ -17,7 +18,7 @@ from django.views.csrf import csrf_failure as django_csrf_failure
 from pydantic import BaseModel, ValidationError
 
 from .conf import setting
-from .exceptions import UnknownOperation
+from .exceptions import KeyReused, StartRefused, UnknownOperation
 
 logger = logging.getLogger("progress")
 MAX_DEPTH = 32
@@ -78,24 +79,49 @@ def endpoint(**handlers: View) -> View:
             ).response()
         try:
             return await handler(request, *args, **kwargs)
-        except Problem as problem:
-            return problem.response()
-        except UnknownOperation as error:
-            return Problem(422, str(error), errors=[{"field": "operation", "message": str(error)}]).response()
-        except ValidationError as error:
-            return invalid(error).response()
-        except Http404:
-            return not_found().response()
-        except PermissionDenied as error:
-            return Problem(403, str(error) or "You may not do this.", code="not_allowed").response()
-        except Exception:
-            error_id = uuid.uuid4().hex[:12]
-            logger.exception("error %s in %s %s", error_id, request.method, request.path)
-            return Problem(
-                500, f"Something went wrong on the server. It was logged as {error_id}.", code="internal"
-            ).response()
+        except Exception as error:
+            return as_problem(error, f"{request.method} {request.path}").response()
 
     return functools.wraps(next(iter(handlers.values())))(view)
+
+
+def as_problem(error: Exception, where: str) -> Problem:
+    """Say what was wrong with a request whose handling raised `error`; what is nobody's fault but the server's is logged."""
+    match error:
+        case Problem():
+            return error
+        case UnknownOperation():
+            return Problem(422, str(error), errors=[{"field": "operation", "message": str(error)}])
+        case StartRefused():
+            return refused(error)
+        case KeyReused():
+            return Problem(409, str(error))
+        case ValidationError():
+            return invalid(error)
+        case Http404():
+            return not_found()
+        case PermissionDenied():
+            return Problem(403, str(error) or "You may not do this.", code="not_allowed")
+    error_id = uuid.uuid4().hex[:12]
+    logger.error("error %s in %s", error_id, where, exc_info=error)
+    return Problem(500, f"Something went wrong on the server. It was logged as {error_id}.", code="internal")
+
+
+def refused(error: StartRefused) -> Problem:
+    """Say that no run was started, and when to try again."""
+    status = 429 if error.code == "limit_exceeded" else 503
+    return Problem(status, str(error), code=error.code, headers={"Retry-After": str(error.retry_after)})
+
+
+def idempotency_key(request: HttpRequest) -> str:
+    """Return the request's Idempotency-Key, or "" where it has none. Raises Problem 422 for a malformed one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return ""
+    if not re.fullmatch(r"[!-~]{1,255}", key):
+        message = "must be 1 to 255 visible ASCII characters, without blanks"
+        raise Problem(422, f"Idempotency-Key: {message}.", errors=[{"field": "Idempotency-Key", "message": message}])
+    return key
 
 
 def not_found() -> Problem:
@@ -126,15 +152,25 @@ def read_body[M: BaseModel](request: HttpRequest, model: type[M]) -> M:
     announced = request.headers.get("Content-Length", "")
     if (announced.isdecimal() and int(announced) > limit) or len(request.body) > limit:
         raise Problem(413, f"The body may hold at most {limit:,} bytes.", code="limit_exceeded")
+    return validated(read_object(request.body), model)
+
+
+def read_object(text: bytes | str, what: str = "body") -> dict[str, Any]:
+    """Return the JSON object that `text` is. Raises Problem 400 or 422, which call it `what`."""
     try:
-        value = json.loads(request.body, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         too_deep = _depth(value) > MAX_DEPTH
     except (ValueError, RecursionError) as error:
-        raise Problem(400, f"The body is not JSON: {error}.") from None
+        raise Problem(400, f"The {what} is not JSON: {error}.") from None
     if too_deep:
-        raise Problem(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
+        raise Problem(400, f"The {what} is nested deeper than {MAX_DEPTH} levels.")
     if not isinstance(value, dict):
-        raise Problem(422, "The body must be a JSON object.")
+        raise Problem(422, f"The {what} must be a JSON object.")
+    return value
+
+
+def validated[M: BaseModel](value: dict[str, Any], model: type[M]) -> M:
+    """Return what was read from JSON as a `model`, strictly. Raises Problem 422."""
     # From JSON again, because strict mode still reads dates and the like from text there; not from the bytes, whose
     # duplicate keys and encodings json.loads has settled.
     try:

@@ -5,12 +5,16 @@ Each verb decides by one conditional UPDATE on the run's row, so that of two tha
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import secrets
 import socket
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 from uuid import UUID
@@ -18,15 +22,19 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, Value
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.tasks import default_task_backend
 from django.utils import timezone
 
-from .bell import bell
+from . import metrics
+from .bell import TOUCH, bell
+from .children import listed
 from .conf import setting
-from .database import storable
+from .database import in_database, storable
 from .events import ProgressEvent
-from .exceptions import LeaseLost, OperationCancelled, OperationFailed, ProgressError
+from .exceptions import KeyReused, LeaseLost, OperationCancelled, OperationFailed, ProgressError
+from .hooks import HookContext, Hooks
+from .limits import admit, names_of, take_turns
 from .log import Lease, log
 from .models import ACTIVE, OperationEvent, OperationRun, Status
 from .operations import StreamingOperation, get_operation, registry
@@ -34,6 +42,8 @@ from .orchestrator import error_event, public_message
 from .owners import Owner, owner_topics
 
 logger = logging.getLogger("progress")
+QUEUE_NOTICE = timedelta(seconds=1)  # a run that waits less long is told no place
+ANY_PROCESS = "any"  # in the column `worker`: whichever process looks first starts the run
 STATUS_OF = {"completed": Status.COMPLETED, "failed": Status.FAILED, "cancelled": Status.CANCELLED}
 
 
@@ -47,12 +57,17 @@ async def start(
     owner: Any = None,
     on_disconnect: str = "continue",
     retry_of: OperationRun | None = None,
+    key: str = "",
 ) -> OperationRun:
     """Write a run for `operation` and hand it to the task backend; it is executed once the surrounding transaction commits.
 
-    `owner` is an Owner, a user, or None. Raises ValueError for an operation that is not registered under its name.
+    `owner` is an Owner, a user, or None, for whom there are no limits. With a `key` that this owner has given before, the run that
+    was started then is returned. Raises ValueError for an operation that is not registered under its name, StartRefused where the
+    owner has too many runs or the site too many waiting ones, KeyReused where the key came with other work.
     """
-    return await sync_to_async(create_run)(operation, owner=owner, on_disconnect=on_disconnect, retry_of=retry_of)
+    return await sync_to_async(create_run)(
+        operation, owner=owner, on_disconnect=on_disconnect, retry_of=retry_of, key=key
+    )
 
 
 def create_run(
@@ -61,8 +76,10 @@ def create_run(
     owner: Any = None,
     on_disconnect: str = "continue",
     retry_of: OperationRun | None = None,
+    key: str = "",
+    limited: bool = True,
 ) -> OperationRun:
-    """The same for code that is not async."""
+    """The same for code that is not async. `limited=False` starts it over the owner's limits."""
     if registry.get(operation.operation_name) is not type(operation):
         raise ValueError(
             f"{type(operation).__qualname__} is not the operation registered as {operation.operation_name!r}."
@@ -70,7 +87,7 @@ def create_run(
     who = Owner.of(owner)
     run = OperationRun(
         operation=operation.operation_name,
-        params=storable(operation.model_dump(mode="json", by_alias=True, round_trip=True)),
+        params=storable(operation.as_params()),
         user_id=who.user,
         visitor=who.visitor,
         on_disconnect=on_disconnect,
@@ -78,21 +95,70 @@ def create_run(
         message="Waiting to start",
         worker=worker_name(),
         last_seq=1,
+        address=who.address,
     )
-    queued = progress_event(run, "queued", run.message)
+    if key:
+        run.idempotency_key = _digest([str(who.user), "" if who.user is not None else who.visitor, key])
+        run.request_digest = _digest([run.operation, run.params, on_disconnect, retry_of and str(retry_of.pk)])
+    children = _make_children(run, operation)
     with transaction.atomic():
+        take_turns([*names_of(who), *([run.idempotency_key] if run.idempotency_key else [])])
+        if run.idempotency_key and (known := _started_before(run)) is not None:
+            return known
+        if who and limited:
+            admit(who)
         run.save(force_insert=True)
-        OperationEvent.objects.create(run=run, seq=1, at=queued.at, type=queued.type, payload=queued.payload)
-        transaction.on_commit(partial(enqueue, run.pk))
+        OperationRun.objects.bulk_create(children)
+        OperationEvent.objects.bulk_create([_first_event(run, children), *map(_first_event, children)])
+        enqueue(run.pk)
         transaction.on_commit(partial(bell.ring, *owner_topics(who)))
+        transaction.on_commit(partial(metrics.started.add, of=run.operation))
     return run
 
 
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _started_before(run: OperationRun) -> OperationRun | None:
+    known = OperationRun.objects.filter(idempotency_key=run.idempotency_key).first()
+    if known is not None and known.request_digest != run.request_digest:
+        raise KeyReused("This Idempotency-Key was used for another request. Use a new one for other work.")
+    return known
+
+
+def _make_children(parent: OperationRun, operation: StreamingOperation[Any]) -> list[OperationRun]:
+    return [
+        OperationRun(
+            operation=child.operation_name,
+            params=storable(child.as_params()),
+            user_id=parent.user_id,
+            visitor=parent.visitor,
+            parent=parent,
+            position=position,
+            weight=weight,
+            message="Waiting for its turn",
+            worker=parent.worker,
+            last_seq=1,
+        )
+        for position, (child, weight) in enumerate(operation.child_operations())
+    ]
+
+
+def _first_event(run: OperationRun, children: Sequence[OperationRun] = ()) -> OperationEvent:
+    more = {"children": listed([child.brief() for child in children])} if children else {}
+    event = _after_hooks(run, progress_event(run, "queued", run.message, **more))
+    return OperationEvent(run=run, seq=1, at=event.at, type=event.type, payload=event.payload)
+
+
 def enqueue(pk: UUID) -> None:
-    """Hand a queued run to the task backend."""
+    """Hand a queued run to the task backend: with the surrounding transaction, or else once that has committed."""
     from .execution import execute_run  # it imports this module
 
-    execute_run.enqueue(str(pk))
+    if getattr(default_task_backend, "transactional", False):
+        execute_run.enqueue(str(pk))
+    else:
+        transaction.on_commit(partial(execute_run.enqueue, str(pk)))
 
 
 async def cancel(run: OperationRun) -> OperationRun:
@@ -107,29 +173,50 @@ async def cancel(run: OperationRun) -> OperationRun:
 
 
 def request_cancel(pk: UUID) -> Lease | None:
-    """Note that the run is to end. Returns a lease to end it with where nobody executes it yet."""
+    """Note that the run and its children are to end. Returns a lease to end it with where nobody executes it yet."""
+    family = OperationRun.objects.filter(Q(pk=pk) | Q(parent=pk), status__in=ACTIVE, cancel_requested_at=None)
     waiting = OperationRun.objects.filter(pk=pk, status=Status.QUEUED, lease_token="")
-    if (lease := take_lease(waiting, cancel_requested_at=timezone.now())) is not None:
-        return lease
-    OperationRun.objects.filter(pk=pk, status__in=ACTIVE, cancel_requested_at=None).update(
-        cancel_requested_at=timezone.now()
-    )
-    return None
+    with transaction.atomic():
+        # Locked in the order of `renew`.
+        held = list(family.select_for_update().order_by("pk").values_list("pk", flat=True))
+        lease = take_lease(waiting)
+        OperationRun.objects.filter(pk__in=held).update(cancel_requested_at=timezone.now())
+    return lease
 
 
-async def retry(run: OperationRun, *, owner: Any = None) -> OperationRun:
-    """Start the operation of a failed or cancelled run again, as a new run that links to it. Raises NotRetryable."""
-    return await sync_to_async(create_retry)(run, owner=owner)
+async def retry(run: OperationRun, *, owner: Any = None, key: str = "") -> OperationRun:
+    """Start the operation of a failed or cancelled run again, as a new run that links to it.
+
+    Without an `owner` it is started for the run's own, over all limits. Raises NotRetryable, and as `start`.
+    """
+    return await sync_to_async(create_retry)(run, owner=owner, key=key)
 
 
-def create_retry(run: OperationRun, *, owner: Any = None) -> OperationRun:
+def create_retry(run: OperationRun, *, owner: Any = None, key: str = "") -> OperationRun:
     """The same for code that is not async."""
     if run.status not in (Status.FAILED, Status.CANCELLED):
         raise NotRetryable(f"This run is {run.status}; only one that failed or was cancelled can be tried again.")
-    operation = build(run)
+    operation = _again(run)
     return create_run(
-        operation, owner=run.owner if owner is None else owner, on_disconnect=run.on_disconnect, retry_of=run
+        operation,
+        owner=run.owner if owner is None else owner,
+        on_disconnect=run.on_disconnect,
+        retry_of=run,
+        key=key,
+        limited=owner is not None,
     )
+
+
+def _again(run: OperationRun) -> StreamingOperation[Any]:
+    from .batch import Batch  # it imports this module
+
+    operation = build(run)
+    if isinstance(operation, Batch):
+        completed = set(run.children.filter(status=Status.COMPLETED).values_list("position", flat=True))
+        if len(completed) == len(operation.items):
+            raise NotRetryable("Every item of this batch has completed.")
+        return operation.without(completed)
+    return operation
 
 
 def build(run: OperationRun) -> StreamingOperation[Any]:
@@ -140,7 +227,7 @@ def build(run: OperationRun) -> StreamingOperation[Any]:
 
 def claim(pk: UUID) -> tuple[OperationRun, Lease] | None:
     """Take a queued run for execution; None where it is taken, ended or gone."""
-    waiting = OperationRun.objects.filter(pk=pk, status=Status.QUEUED, lease_token="")
+    waiting = OperationRun.objects.filter(pk=pk, status=Status.QUEUED, lease_token="", cancel_requested_at=None)
     lease = take_lease(
         waiting, status=Status.RUNNING, attempt=F("attempt") + 1, started_at=timezone.now(), worker=worker_name()
     )
@@ -153,7 +240,7 @@ def take_lease(runs: Any, **columns: Any) -> Lease | None:
     if not runs.update(lease_token=token, lease_expires_at=lease_end(), **columns):
         return None
     run = OperationRun.objects.get(lease_token=token)
-    return Lease(run.pk, token, run.attempt, run.last_seq, run.operation, run.percentage, run.current_state)
+    return Lease(run.pk, token, run.attempt, run.last_seq, run.operation, run.percentage, run.current_state, run.owner)
 
 
 def lease_end() -> ExpressionWrapper[Any]:
@@ -173,24 +260,50 @@ def renew(leases: list[Lease]) -> None:
 
 
 async def end(lease: Lease, error: OperationCancelled | OperationFailed) -> None:
-    """End a run that nobody executes. Raises LeaseLost where somebody else has meanwhile."""
+    """End a run that nobody executes, after its children. Raises LeaseLost where somebody else has meanwhile."""
     import asyncio
 
-    await asyncio.wrap_future(_append_end(lease, error))
+    children = await in_database(end_children, lease.run, error)
+    await asyncio.wrap_future(_append_end(lease, error, children))
 
 
 def end_now(lease: Lease, error: OperationCancelled | OperationFailed) -> None:
     """The same for code that is not async: wait until it is stored."""
-    _append_end(lease, error).result()
+    children = end_children(lease.run, error)
+    _append_end(lease, error, children).result()
 
 
-def _append_end(lease: Lease, error: OperationCancelled | OperationFailed) -> Any:
+def end_children(
+    parent: UUID, error: OperationCancelled | OperationFailed, *, waiting: bool = False
+) -> list[dict[str, Any]]:
+    """End what is left of a run's children, whoever executes them, or the waiting ones alone; return how the children stand."""
+    left = OperationRun.objects.filter(parent=parent, status__in=ACTIVE)
+    if waiting:
+        left = left.filter(status=Status.QUEUED, lease_token="")
+    taken = [(child, take_lease(left.filter(pk=child.pk, lease_token=child.lease_token))) for child in left]
+    ends = [
+        _append_end(lease, OperationCancelled() if child.cancel_requested_at else error)
+        for child, lease in taken
+        if lease
+    ]
+    for end in ends:
+        with suppress(LeaseLost):  # somebody else was faster
+            end.result()
+    return [child.brief() for child in OperationRun.objects.filter(parent=parent).order_by("position")]
+
+
+def _append_end(
+    lease: Lease, error: OperationCancelled | OperationFailed, children: list[dict[str, Any]] | None = None
+) -> Any:
     run = OperationRun(pk=lease.run, operation=lease.operation, attempt=lease.attempt, percentage=lease.percentage)
     state = "cancelled" if isinstance(error, OperationCancelled) else "failed"
-    metadata = {"runId": str(lease.run), "attempt": lease.attempt}
-    closing = progress_event(run, state, public_message(error))
+    metadata = {"runId": str(lease.run), "attempt": lease.attempt, "percentage": lease.percentage}
+    closing = progress_event(run, state, public_message(error), **({"children": listed(children)} if children else {}))
     last = error_event(lease.operation, error, lease.state, metadata)
-    return log.append(lease, [closing, last], ending=ending_columns(state, error=last))
+    context = HookContext(lease.operation, lease.owner, str(lease.run), lease.attempt)
+    hooks = Hooks(context, least=lease.percentage or 0.0)
+    events = [passed for event in (closing, last) for passed in hooks(event)]
+    return log.append(lease, events, ending=ending_columns(state, error=events[-1]))
 
 
 def ending_columns(state: str, *, result: Any = None, error: ProgressEvent | None = None) -> dict[str, Any]:
@@ -202,38 +315,89 @@ def ending_columns(state: str, *, result: Any = None, error: ProgressEvent | Non
         "lease_expires_at": None,
     }
     if error is not None:
-        about_the_run = ("runId", "attempt", "elapsedMs", "etaMs")
+        about_the_run = ("runId", "attempt", "elapsedMs", "etaMs", "percentage", "lastMessage")
         known = {key: value for key, value in error.data["metadata"].items() if key not in about_the_run}
         columns["error"] = storable({"message": error.data["message"], **known})
         columns["current_state"] = state
     return columns
 
 
-def progress_event(run: OperationRun, state: str, message: str) -> ProgressEvent:
+def _after_hooks(run: OperationRun, event: ProgressEvent) -> ProgressEvent:
+    """What hooks make of a `queued` event. What they add to it is left out: its writer counts on one."""
+    context = HookContext(run.operation, run.owner, str(run.pk), run.attempt)
+    return Hooks(context, least=run.percentage or 0.0)(event)[-1]
+
+
+def progress_event(run: OperationRun, state: str, message: str, **metadata: Any) -> ProgressEvent:
     """A progress event that nobody executing reports: the run is queued, or is ended from outside."""
     data = {
         "operation": run.operation,
         "percentage": run.percentage,
         "message": message,
         "currentState": state,
-        "metadata": {"runId": str(run.pk), "attempt": run.attempt, "elapsedMs": 0, "etaMs": None},
+        "metadata": {"runId": str(run.pk), "attempt": run.attempt, "elapsedMs": 0, "etaMs": None, **metadata},
     }
     return ProgressEvent("progress", data)
+
+
+def note_reader(pk: UUID) -> None:
+    """Note that a run which is to end without readers has one; while that stays, the bell goes on noting it."""
+    OperationRun.objects.filter(pk=pk, on_disconnect="cancel", status__in=ACTIVE).update(read_at=Now())
+
+
+def cancel_unread() -> None:
+    """Cancel the runs that were started with `on_disconnect="cancel"` and have no reader left in any process."""
+    grace = timedelta(seconds=setting("DISCONNECT_GRACE") + TOUCH)  # what was noted last may be that old
+    left = Q(read_at__lt=ExpressionWrapper(Now() - Value(grace), output_field=DateTimeField()))
+    unread = OperationRun.objects.filter(left, status__in=ACTIVE, on_disconnect="cancel", cancel_requested_at=None)
+    for pk in unread.values_list("pk", flat=True):
+        logger.info("run %s has no reader left and is cancelled", pk)
+        _end_taken(request_cancel(pk), OperationCancelled())
 
 
 def sweep() -> int:
     """End or restart the runs whose worker is gone; return how many. Safe to call in any number of processes at once."""
     gone = Q(lease_expires_at__lt=Now()) | Q(worker__in=_dead_workers())
     count = 0
+    cancel_unread()
     for run in OperationRun.objects.filter(gone, status__in=ACTIVE).exclude(lease_token="")[:200]:
         held = OperationRun.objects.filter(pk=run.pk, lease_token=run.lease_token, status__in=ACTIVE)
         count += _restart(held, run) if _may_restart(run) else _orphan(held, run)
-    return count + _sweep_queue()
+    return count + _sweep_queue() + _sweep_children()
+
+
+def _sweep_children() -> int:
+    """End what the end of a batch has left behind."""
+    left = OperationRun.objects.filter(status__in=ACTIVE, parent__isnull=False).exclude(parent__status__in=ACTIVE)
+    parents = set(left.values_list("parent", flat=True))
+    for parent in parents:
+        end_children(parent, OperationCancelled("Its batch has ended."))
+    return len(parents)
+
+
+def queue_is_here() -> bool:
+    """Whether runs wait in the process that took them, as with AsyncioBackend, rather than in a queue of its own."""
+    return bool(getattr(default_task_backend, "in_process", False))
+
+
+def release_queue() -> None:
+    """Let other processes start what waits in this one, which is about to end."""
+    if queue_is_here():
+        waiting = OperationRun.objects.filter(status=Status.QUEUED, lease_token="", parent=None)
+        waiting.filter(worker=worker_name()).update(worker=ANY_PROCESS)
+
+
+def hand_over(lease: Lease) -> bool:
+    """Put a run that this process executes back into the queue, for another; False where it may not be executed again."""
+    held = OperationRun.objects.filter(pk=lease.run, lease_token=lease.token, status__in=ACTIVE, parent=None)
+    with transaction.atomic():
+        run = held.select_for_update().first()  # locked, as it still reports: else its log would move on in between
+        return run is not None and _may_restart(run) and bool(_restart(held, run, worker=ANY_PROCESS))
 
 
 def _sweep_queue() -> int:
-    queued = OperationRun.objects.filter(status=Status.QUEUED, lease_token="")
-    dead = _dead_workers() if getattr(default_task_backend, "in_process", False) else []
+    queued = OperationRun.objects.filter(status=Status.QUEUED, lease_token="", parent=None)
+    dead = [*_dead_workers(), ANY_PROCESS] if queue_is_here() else []
     count = 0
     for run in queued.order_by("created_at")[:200]:
         this = queued.filter(pk=run.pk, worker=run.worker)
@@ -242,10 +406,41 @@ def _sweep_queue() -> int:
             if this.update(worker=worker_name()):
                 enqueue(run.pk)
                 count += 1
-        elif timezone.now() - run.created_at > timedelta(seconds=_queue_limit(run)):
+        elif timezone.now() - _waits_since(run) > timedelta(seconds=_queue_limit(run)):
             late = "The run waited too long to be started; the server is busy. Try again."
             count += _end_taken(take_lease(this), OperationFailed(late, code="timeout"))
+    _say_positions()
     return count
+
+
+def _waits_since(run: OperationRun) -> datetime:
+    """When a queued run was queued: of one whose worker was lost, the column that held its lease says when."""
+    return run.lease_expires_at or run.created_at
+
+
+def _say_positions() -> None:
+    """Tell the runs that wait their places, where these have changed: 1 is the next to start."""
+    waiting = OperationRun.objects.filter(status=Status.QUEUED, lease_token="", parent=None)
+    places: Counter[str] = Counter()
+    for run in waiting.annotate(since=Coalesce("lease_expires_at", "created_at")).order_by("since", "pk")[:200]:
+        queue = run.worker if queue_is_here() else ""  # else there is one for all processes
+        places[queue] += 1
+        message = f"Waiting to start, number {places[queue]} in the queue"
+        if run.message != message and timezone.now() - _waits_since(run) > QUEUE_NOTICE:
+            _say_queued(waiting.filter(pk=run.pk), run, message, queuePosition=places[queue])
+
+
+def _say_queued(held: Any, run: OperationRun, message: str, columns: Mapping[str, Any] = {}, **metadata: Any) -> bool:
+    """Store a `queued` event of a run that nobody executes, with `columns`; False where it is no longer as `run` was read."""
+    event = _after_hooks(run, progress_event(run, "queued", message, **metadata))
+    event.seq = run.last_seq + 1
+    with transaction.atomic():
+        standing = {"last_seq": event.seq, "current_state": "queued", "message": message}
+        if not held.filter(last_seq=run.last_seq).update(**standing, **columns):
+            return False
+        OperationEvent.objects.create(run=run, seq=event.seq, at=event.at, type=event.type, payload=event.payload)
+        transaction.on_commit(partial(bell.deliver, run.pk, [event]))
+    return True
 
 
 def _queue_limit(run: OperationRun) -> float:
@@ -254,17 +449,21 @@ def _queue_limit(run: OperationRun) -> float:
 
 
 def _may_restart(run: OperationRun) -> bool:
+    if run.parent_id is not None:
+        return False  # it is executed by its batch alone
     operation = registry.get(run.operation)
     return operation is not None and operation.idempotent and run.attempt < 3 and run.cancel_requested_at is None
 
 
-def _restart(held: Any, run: OperationRun) -> int:
-    if held.update(
-        status=Status.QUEUED, lease_token="", lease_expires_at=None, worker=worker_name(), created_at=timezone.now()
-    ):
-        enqueue(run.pk)
-        return 1
-    return 0
+def _restart(held: Any, run: OperationRun, *, worker: str | None = None) -> int:
+    message = "The process that executed this was stopped; it will be started again"
+    columns = {"status": Status.QUEUED, "lease_token": "", "lease_expires_at": Now(), "worker": worker or worker_name()}
+    with transaction.atomic():
+        if not _say_queued(held, run, message, columns):
+            return 0
+        if worker != ANY_PROCESS or not queue_is_here():
+            enqueue(run.pk)
+    return 1
 
 
 def _orphan(held: Any, run: OperationRun) -> int:
@@ -318,7 +517,8 @@ def _start_time(pid: int) -> str:
     """When the process began, as the kernel counts it, so that a reused pid is not taken for the old one; "" if none is there."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[19]
+            state, *others = stat.read().rpartition(")")[2].split()
+            return "" if state == "Z" else others[18]  # a zombie has ended, and only its parent has not asked how
     except FileNotFoundError:
         # Not Linux: the pid alone has to do.
         try:

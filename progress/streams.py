@@ -1,10 +1,10 @@
-"""The HTTP views that stream a run's log, and their headers."""
+"""The HTTP views that stream the logs of runs, and their headers."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from typing import Any
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from functools import partial
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -13,15 +13,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.urls import reverse
 
 from . import runs
-from .access import find_run
-from .bell import bell
-from .conf import setting
+from .access import find_run, find_runs, still_allowed
 from .database import in_database
-from .events import ProgressEvent
-from .models import OperationEvent, OperationRun
+from .follow import beginning
+from .many import ROOM, ChosenRuns, OwnersRuns
+from .models import OperationRun
+from .owners import request_owner
 from .problems import Problem
 from .rows import read_events
-from .sse import frames
+from .sse import Cursor, frame, frames_of_one, stream
 
 EVENTS_PAGE = 1000
 STREAM_HEADERS = {
@@ -31,7 +31,6 @@ STREAM_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
 
 async def run_events(request: HttpRequest, pk: UUID) -> HttpResponseBase:
@@ -39,16 +38,74 @@ async def run_events(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     run = await find_run(request, pk)
     if _wants_json(request):
         return await _events_json(request, run)
+    _refuse_other_sites(request)
+    after = _position(_given(request))
+    if after == run.last_seq and not run.is_active:
+        return HttpResponse(status=204, headers=STREAM_HEADERS)
+    return await stream_response(request, run, after)
+
+
+async def many_events(request: HttpRequest) -> HttpResponseBase:
+    """GET /api/events"""
+    _refuse_other_sites(request)
+    given = _given(request)
+    cursor = Cursor.decode(given) if given else None
+    lost = bool(given) and cursor is None
+    if (named := request.GET.get("runs")) is not None:
+        return await _chosen_runs(request, named, cursor, lost)
+    owner = await request_owner(request)
+    if not owner:
+        raise Problem(401, "Nobody's runs: sign in, send an API token, or start a run first.", code="not_allowed")
+    lost = lost or (cursor is not None and not cursor.since)  # a cursor of named runs says nothing of others
+    many = OwnersRuns(owner, None if lost else cursor, lost=lost)
+    starts = await in_database(many.begin)
+    opening = b"id: %s\n\n" % many.cursor.encode()
+    return await _answer(request, many.frames(starts), many.followed, opening=opening)
+
+
+async def _chosen_runs(request: HttpRequest, named: str, cursor: Cursor | None, lost: bool) -> HttpResponseBase:
+    positions = _named(named)
+    chosen = await find_runs(request, list(positions))
+    if lost:
+        positions = dict.fromkeys(positions)
+    elif cursor is not None:
+        positions |= {pk: cursor.get(pk) for pk in positions if pk in cursor}
+    if all(not run.is_active and positions[run.pk] == run.last_seq for run in chosen):
+        return HttpResponse(status=204, headers=STREAM_HEADERS)
+    many = ChosenRuns(chosen, positions)
+    starts = await in_database(many.starts)
+    for run in chosen:
+        if run.on_disconnect == "cancel":
+            await in_database(runs.note_reader, run.pk)
+    return await _answer(request, many.frames(starts), many.followed)
+
+
+def _named(text: str) -> dict[UUID, int | None]:
+    """Read `runs`: ids separated by commas, each alone or with `:` and the number of the last event that the reader has."""
+    positions: dict[UUID, int | None] = {}
+    for item in text.split(","):
+        pk, _, after = item.partition(":")
+        try:
+            positions[UUID(pk)] = _position(after)
+        except ValueError:
+            raise Problem(
+                422,
+                "runs: give the ids of runs, separated by commas.",
+                errors=[{"field": "runs", "message": "not the ids of runs"}],
+            ) from None
+    if len(positions) > ROOM:
+        message = f"at most {ROOM} runs share a stream"
+        raise Problem(422, f"runs: {message}.", errors=[{"field": "runs", "message": message}])
+    return positions
+
+
+def _refuse_other_sites(request: HttpRequest) -> None:
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise Problem(403, "Streams are not served to pages of other sites.", code="not_allowed")
-    given = request.headers.get("Last-Event-ID") or request.GET.get("after")
-    after = _position(given)
-    if after is not None and after == run.last_seq and not run.is_active:
-        return HttpResponse(status=204, headers=STREAM_HEADERS)
-    oldest = await in_database(_oldest, run)
-    if after is None or after > run.last_seq or after < oldest - 1:
-        return await stream_response(run, oldest - 1, _resync(run, oldest - 1))
-    return await stream_response(run, after)
+
+
+def _given(request: HttpRequest) -> str | None:
+    return request.headers.get("Last-Event-ID") or request.GET.get("after")
 
 
 def _wants_json(request: HttpRequest) -> bool:
@@ -76,59 +133,30 @@ async def _events_json(request: HttpRequest, run: OperationRun) -> HttpResponse:
     return HttpResponse(f'{{"items":[{items}],"next":{more}}}', content_type="application/json")
 
 
-async def stream_response(run: OperationRun, after: int, first: ProgressEvent | None = None) -> StreamingHttpResponse:
-    """Answer with the SSE stream of `run` above `after`; `first` is sent before what the log holds."""
-    await release_connections()
-    stream = frames(run.pk, after, first)
+async def stream_response(request: HttpRequest, run: OperationRun, after: int | None) -> StreamingHttpResponse:
+    """Answer with the SSE stream of `run` above `after`; None stands for a number that no log gave out."""
     if run.on_disconnect == "cancel":
-        stream = _cancel_after(stream, run)
-    headers = {**STREAM_HEADERS, "X-Run-Id": str(run.pk), "Location": reverse("progress:run", args=[run.pk])}
-    return StreamingHttpResponse(stream, content_type="text/event-stream; charset=utf-8", headers=headers)
+        await in_database(runs.note_reader, run.pk)
+    position, first = await in_database(beginning, run, after)
+    opening = b"\n" + (frame(first) if first else b"")
+    headers = {"X-Run-Id": str(run.pk), "Location": reverse("progress:run", args=[run.pk])}
+    return await _answer(request, frames_of_one(run.pk, position), [run.pk], opening=opening, headers=headers)
 
 
-def _oldest(run: OperationRun) -> int:
-    """The number of the oldest event that the log still has; one after the last where all are pruned."""
-    first = OperationEvent.objects.filter(run=run).order_by("seq").values_list("seq", flat=True).first()
-    return first if first is not None else run.last_seq + 1
-
-
-def _resync(run: OperationRun, position: int) -> ProgressEvent:
-    """Say that the reader must forget what it has: here is where the run stands, and what the log still has follows."""
-    metadata = {
-        "runId": str(run.pk),
-        "attempt": run.attempt,
-        "status": run.status,
-        "resync": True,
-        "oldest": position + 1,
-        "lastSeq": run.last_seq,
-    }
-    data = {
-        "operation": run.operation,
-        "percentage": run.percentage,
-        "message": run.message,
-        "currentState": run.current_state,
-        "metadata": metadata,
-    }
-    return ProgressEvent("progress", data, seq=position)
-
-
-async def _cancel_after(stream: Any, run: OperationRun) -> Any:
-    """Yield from `stream`; when its reader leaves and none comes back in time, cancel the run."""
-    try:
-        async for chunk in stream:
-            yield chunk
-    finally:
-        await stream.aclose()
-        task = asyncio.get_running_loop().create_task(_cancel_unread(run))
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
-
-
-async def _cancel_unread(run: OperationRun) -> None:
-    await asyncio.sleep(setting("DISCONNECT_GRACE"))
-    if bell.readers(run.pk) == 0:
-        await runs.cancel(run)
-        await release_connections()
+async def _answer(
+    request: HttpRequest,
+    source: AsyncGenerator[bytes],
+    followed: Iterable[UUID],
+    *,
+    opening: bytes = b"\n",
+    headers: Mapping[str, str] | None = None,
+) -> StreamingHttpResponse:
+    owner = await request_owner(request)
+    await release_connections()
+    body = stream(source, owner, partial(still_allowed, request, followed), opening=opening)
+    return StreamingHttpResponse(
+        body, content_type="text/event-stream; charset=utf-8", headers={**STREAM_HEADERS, **(headers or {})}
+    )
 
 
 async def release_connections() -> None:

@@ -13,6 +13,7 @@ from .execution import supervisor
 from .log import log
 from .operations import StreamingOperation
 from .orchestrator import stream_operation
+from .timings import forget
 
 
 async def events_of(operation: StreamingOperation[Any]) -> list[ProgressEvent]:
@@ -41,5 +42,6 @@ def settle(timeout: float = 15.0) -> None:
         time.sleep(0.02)
     supervisor.stop()
     log.flush()
+    forget()
     bell.stop()
     close_connections()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import api
+from . import api, batch_api
 
 app_name = "progress"
 urlpatterns = [
@@ -11,5 +11,7 @@ urlpatterns = [
     path("runs/<uuid:pk>/events", api.events_endpoint, name="run-events"),
     path("runs/<uuid:pk>/cancel", api.cancel_endpoint, name="run-cancel"),
     path("runs/<uuid:pk>/retry", api.retry_endpoint, name="run-retry"),
+    path("batches", batch_api.batches_endpoint, name="batches"),
+    path("events", api.many_events_endpoint, name="events"),
     path("operations", api.operations_endpoint, name="operations"),
 ]

@@ -23,12 +23,21 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def nginx_program() -> str:
+    """The path of an installed nginx."""
+    try:
+        return program("nginx", "/usr/sbin/nginx")
+    except NotInstalled as error:
+        miss(error)
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of an installed Chromium."""
     try:
         return program("chromium", "chromium-browser", "google-chrome")
     except NotInstalled as error:
-        _miss(error)
+        miss(error)
 
 
 def _shared(server: AbstractContextManager[str]) -> Iterator[str]:
@@ -36,11 +45,11 @@ def _shared(server: AbstractContextManager[str]) -> Iterator[str]:
         try:
             url = stack.enter_context(server)
         except NotInstalled as error:
-            _miss(error)
+            miss(error)
         yield url
 
 
-def _miss(error: NotInstalled) -> NoReturn:
+def miss(error: NotInstalled) -> NoReturn:
     # CI sets REQUIRE_ALL: there, a test that quietly did not run would look like one that passed.
     if os.environ.get("REQUIRE_ALL"):
         pytest.fail(f"{error}, and REQUIRE_ALL is set")

@@ -14,6 +14,8 @@ os.environ.update(
     HTTPS="off",
     AGENT_MODEL="offline",
     REDIS_URL="",
+    WORKERS="off",
+    DATABASE_POOL="0",
     ALLOWED_HOSTS="127.0.0.1,localhost,testserver",
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL", f"sqlite:///{_VAR_DIR / 'tests.sqlite3'}"),
 )

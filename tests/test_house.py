@@ -28,8 +28,8 @@ HEAVY = {
 }
 # Where a task is held until it ends; anywhere else the loop's weak reference would be the only one.
 HOLDS_ITS_TASKS = {
-    ("progress/streams.py", "_cancel_after"): "_tasks",
     ("progress/backends/asyncio.py", "_create"): "_tasks",
+    ("progress/consumers.py", "_serve"): "awaited at its end",
     ("progress/execution.py", "__init__"): "the execution",
     ("progress/orchestrator.py", "stream_operation"): "awaited at its end",
 }
@@ -147,7 +147,7 @@ def test_every_task_is_held_by_somebody():
                 called = node.func if isinstance(node, ast.Call) else None
                 if isinstance(called, ast.Attribute) and called.attr in makers:
                     found.add((name_of(path), function.name))
-    waited_for = {("progress/sse.py", "frames")}  # one pending step, ended in its `finally`
+    waited_for = {("progress/follow.py", "paced")}  # one pending step, ended in its `finally`
     assert found - waited_for == HOLDS_ITS_TASKS.keys()
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
-from progress.openapi import REF, Description, Run, answer, call, parameter
+from progress.openapi import REF, STARTING, Description, Run, answer, call, starting_headers
 
 from .api import ChatRequest
 
@@ -41,10 +41,10 @@ def paths() -> Description:
                     ),
                     **answer("AcceptedRun", "The run goes on.", status=202),
                 },
-                *(400, 401, 403, 413, 415, 422),
+                *STARTING,
                 body="ChatRequest",
                 description="Starts the operation `chat`; `stream`, `Accept` and `Prefer` act as for `POST /api/runs`.",
-                parameters=[parameter("Prefer", "header", {"type": "string"}, "`respond-async`, or `wait=10`")],
+                parameters=starting_headers(),
             )
         }
     }

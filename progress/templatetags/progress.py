@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
@@ -14,12 +15,36 @@ register = template.Library()
 
 
 @register.inclusion_tag("progress/operation_progress.html")
-def operation_progress(run: OperationRun, *, label: str = "Progress", text: bool = True) -> dict[str, Any]:
+def operation_progress(
+    run: OperationRun,
+    *,
+    label: str = "Progress",
+    text: bool = True,
+    page: str = "",
+    names: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Show `run` with bar, stages, time, message, warnings, cancel and retry. Without JavaScript: its status as of now.
 
-    `label` is the bar's accessible name; with `text=False` streamed text is left to the page.
+    `label` is the bar's accessible name; with `text=False` streamed text is left to the page. Of a batch the children are shown: by
+    their operations or, where ids are among them, by `names`; linked as this run is by `page`, its own page by default.
     """
-    return {"run": run, "label": label, "text": text, "links": run.links(), "states": declared_states()}
+    links = run.links()
+    pages = (page or links["page"]).replace(str(run.pk), "{id}")
+    named = names or {}
+    children = [
+        {"run": child, "name": named.get(str(child.pk)), "page": pages.replace("{id}", str(child.pk))}
+        for child in run.with_children().children.all()
+    ]
+    return {
+        "run": run,
+        "label": label,
+        "text": text,
+        "links": links,
+        "states": declared_states(),
+        "pages": pages,
+        "names": json.dumps(named),
+        "children": children,
+    }
 
 
 @register.simple_tag

@@ -1,5 +1,7 @@
 """One visitor's browser, with notes on what it complained of and whom it called."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +13,15 @@ START = """async ([operation, params]) => {
   const answer = await fetch("/api/runs", {method: "POST", headers, body: JSON.stringify({operation, params})});
   return answer.json();
 }"""
+
+
+CANCEL = """async (run) => {
+  const token = document.querySelector('meta[name="csrf-token"]').content;
+  return (await fetch(`/api/runs/${run}/cancel`, {method: "POST", headers: {"X-CSRFToken": token}})).status;
+}"""
+COLLECT = """window.seen = [];
+for (const type of ["progress", "content", "done", "error"])
+  document.addEventListener(`operation-${type}`, ({detail}) => window.seen.push(detail.seq));"""
 
 
 class Visit:
@@ -38,6 +49,7 @@ class Visit:
         """Start a run as this visitor and return it; the page must be one of the site's."""
         run: dict[str, Any] = self.page.evaluate(START, [operation, params])
         assert "id" in run, run
+        self.started = run
         return run
 
     def follow(self, operation: str, **params: Any) -> dict[str, Any]:
@@ -46,6 +58,18 @@ class Visit:
         run = self.start(operation, **params)
         self.page.goto(f"/runs/{run['id']}/")
         return run
+
+    def cancel(self, run: dict[str, Any] | None = None) -> None:
+        """Cancel a run, the last one started unless named, not by the page's button."""
+        assert self.page.evaluate(CANCEL, (run or self.started)["id"]) in (200, 202)
+
+
+def wait_until(page: Page, true: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Wait for what the test itself sees, while its browser goes on."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        page.wait_for_timeout(50)
 
 
 def ask(page: Page, question: str) -> None:

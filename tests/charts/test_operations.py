@@ -17,9 +17,9 @@ from charts.query import OutputColumn
 from charts.receipt import EVENT_CHARACTERS, column_json, fitting, read_column
 from charts.sources import QueryCancelled
 from charts.warming import warm_up
-from progress import OperationFailed, stream_operation
+from progress import OperationFailed, Progress, stream_operation
 from progress.orchestrator import completion
-from progress.reporting import Progress, Reporter
+from progress.reporting import Reporter
 from progress.runs import cancel, start
 
 from .case import ShopCase, make_chart, make_slow_source

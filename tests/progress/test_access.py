@@ -1,12 +1,22 @@
 """Who may what, on every address of the API: a new one without a row here fails."""
 
+import asyncio
+from unittest.mock import AsyncMock
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.test import override_settings
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.test import AsyncRequestFactory, override_settings
 from django.urls import reverse
 
+from progress import runs
+from progress.access import still_allowed
 from progress.models import ApiToken, OperationRun
 from progress.urls import urlpatterns
 
+from .cast import Count, Hold
 from .test_api import ApiCase
 
 EVERYBODY = ("anonymous", "visitor", "owner", "stranger", "viewer", "staff", "token", "foreign token")
@@ -16,10 +26,12 @@ WRITERS = {"owner", "token"}
 RIGHTS = {
     ("runs", "GET"): (set(EVERYBODY), 200, None),
     ("runs", "POST"): (set(EVERYBODY) - {"anonymous", "visitor"}, 202, 401),
+    ("batches", "POST"): (set(EVERYBODY) - {"anonymous", "visitor"}, 202, 401),
     ("run", "GET"): (READERS, 200, 404),
     ("run-events", "GET"): (READERS, 200, 404),
     ("run-cancel", "POST"): (WRITERS, 200, 404),
     ("run-retry", "POST"): (WRITERS, 202, 404),
+    ("events", "GET"): (set(EVERYBODY) - {"anonymous"}, 200, 401),
     ("operations", "GET"): (set(EVERYBODY), 200, None),
 }
 
@@ -54,7 +66,9 @@ class AccessTests(ApiCase):
         headers |= {"Prefer": "respond-async", "Accept": "application/json"}
         if method == "GET":
             return await client.get(url, headers=headers)
-        return await self.post(client, url, {"operation": "test_count"} if name == "runs" else {}, **headers)
+        count = {"operation": "test_count"}
+        body = {"runs": count, "batches": {"items": [count]}}.get(name, {})
+        return await self.post(client, url, body, **headers)
 
     def url(self, name):
         pattern = next(pattern for pattern in urlpatterns if pattern.name == name)
@@ -104,6 +118,14 @@ class AccessTests(ApiCase):
         await owner.alogout()
         assert (await owner.get(f"/api/runs/{self.run_.pk}/events")).status_code == 404
 
+    async def test_naming_the_runs_of_others_does_not_help(self):
+        url = reverse("progress:events") + f"?runs={self.run_.pk}:1"
+        for who in EVERYBODY:
+            with self.subTest(who=who):
+                client, headers = await self.client_for(who)
+                response = await client.get(url, headers=headers)
+                assert response.status_code == (200 if who in READERS else 404), response.content
+
     async def test_addresses_that_are_not_there(self):
         client = await self.aclient_of(self.alice)
         for url in (
@@ -114,3 +136,69 @@ class AccessTests(ApiCase):
             "/api/runs/../runs",
         ):
             assert (await client.get(url)).status_code == 404, url
+
+
+@override_settings(PROGRESS={"REAUTHORISE": 0.05, "ALLOW_ANONYMOUS": True})
+class LastingAccessTests(ApiCase):
+    """A stream ends when its reader loses the right to it, and what it had read is not served again."""
+
+    def ways(self, client, run):
+        """Each way in which somebody reads, and in which that one's right to it ends."""
+        token = {"Authorization": f"Bearer {ApiToken.issue(self.alice, 'a')}"}
+        alice, run_ = get_user_model().objects.filter(pk=self.alice.pk), OperationRun.objects.filter(pk=run.pk)
+        return {
+            "signs out": (client(self.alice), {}, lambda client: client.logout()),
+            "has another password": (client(self.alice), {}, lambda _: alice.update(password="!other")),
+            "session ends": (client(self.alice), {}, lambda _: Session.objects.all().delete()),
+            "token deleted": (client(), token, lambda _: ApiToken.objects.all().delete()),
+            "token of a user who is deactivated": (client(), token, lambda _: alice.update(is_active=False)),
+            "user deactivated": (client(self.alice), {}, lambda _: alice.update(is_active=False)),
+            "run given away": (client(self.alice), {}, lambda _: run_.update(user=self.bob)),
+            "staff without the permission": (client(self.carol), {}, lambda _: self.carol.user_permissions.clear()),
+        }
+
+    async def test_streams(self):
+        every_way = [*await sync_to_async(self.ways)(self.client_of, OperationRun())]
+        for url, ways in (
+            ("/api/runs/{}/events", every_way),
+            ("/api/events?runs={}", ["signs out", "run given away"]),
+            ("/api/events", ["signs out", "run given away"]),
+        ):
+            for way in ways:
+                with self.subTest(way=way, url=url):
+                    await self.lose(way, url)
+
+    async def lose(self, way, url):
+        await get_user_model().objects.filter(pk=self.alice.pk).aupdate(is_active=True)
+        await self.alice.arefresh_from_db()
+        await self.carol.user_permissions.aset([await Permission.objects.aget(codename="view_operationrun")])
+        run = await runs.start(Hold(), owner=self.alice)
+        client, headers, revoke = (await sync_to_async(self.ways)(self.client_of, run))[way]
+        response = await client.get(url.format(run.pk), headers=headers)
+        assert response.status_code == 200, response.content
+        content = response.streaming_content
+        async with asyncio.timeout(60):
+            text = b""
+            while b'"data":' not in text:
+                text += await anext(content)
+            await sync_to_async(revoke)(client)
+            async for chunk in content:  # it ends, cleanly
+                assert b'"done"' not in chunk
+        again = await client.get(f"/api/runs/{run.pk}/events", headers=headers)
+        assert again.status_code in (401, 404), again.content
+        await runs.cancel(run)
+        await self.end_of(run)
+
+    async def test_a_visitor_who_got_the_session_with_the_stream_itself_keeps_it(self):
+        client = self.client_of()
+        body = {"operation": "test_count", "params": {"to": 30, "rest": 0.02}, "stream": True}
+        frames = await self.frames(await self.post(client, "/api/runs", body))
+        assert frames[-1][1]["type"] == "done"
+
+    async def test_a_user_whom_something_else_than_the_session_signed_in_keeps_the_stream_while_active(self):
+        run = await runs.start(Count(to=30, rest=0.02), owner=self.alice)
+        request = AsyncRequestFactory().get("/")
+        request.session, request.auser = SessionStore(), AsyncMock(return_value=self.alice)
+        assert await still_allowed(request, [run.pk])
+        await get_user_model().objects.filter(pk=self.alice.pk).aupdate(is_active=False)
+        assert not await still_allowed(request, [run.pk])

@@ -1,9 +1,9 @@
 import pytest
 from django.core.checks import Error, Warning
 from django.db import connection
-from django.test import SimpleTestCase, override_settings
+from django.test import SimpleTestCase, TransactionTestCase, override_settings
 
-from progress.checks import check_server, check_settings, check_sqlite
+from progress.checks import check_durability, check_server, check_settings, check_sqlite
 from progress.conf import DEFAULTS, setting
 
 
@@ -47,6 +47,17 @@ class SettingsTests(SimpleTestCase):
     def test_an_event_holds_a_piece_of_text(self):
         assert self.found({"EVENT_BYTES": 8_000}) == ["progress.E005"]
 
+    def test_hooks_are_dotted_paths_of_plain_functions(self):
+        here = "tests.progress.test_hooks"
+        for paths, expected in [
+            ([f"{here}.watch", f"{here}.redact"], []),
+            (f"{here}.watch", ["progress.E006"]),
+            ([len], ["progress.E006"]),
+            ([f"{here}.nowhere", "nowhere.at_all", f"{here}.seen"], ["progress.E006"] * 3),
+            ([f"{here}.asynchronous"], ["progress.E007"]),
+        ]:
+            assert self.found({"HOOKS": paths}) == expected
+
     def test_every_mistake_is_named_at_once(self):
         assert self.found({"A": 1, "POLL": 0, "LEASE": 0}) == ["progress.E002", "progress.E003", "progress.E003"]
 
@@ -82,3 +93,22 @@ class DatabaseTests(SimpleTestCase):
         (warning,) = check_sqlite()
         assert not isinstance(warning, Error)
         assert '"transaction_mode": "IMMEDIATE"' in warning.hint
+
+
+class DurabilityTests(TransactionTestCase):
+    def found(self):
+        return [message.id for message in check_durability(databases=["default"])]
+
+    def test_settings_that_could_lose_a_commit_are_told(self):
+        weaker = {"sqlite": "PRAGMA synchronous = NORMAL", "postgresql": "SET synchronous_commit = off"}
+        usual = {"sqlite": "PRAGMA synchronous = FULL", "postgresql": "SET synchronous_commit = on"}
+        assert self.found() == []
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(weaker[connection.vendor])
+                assert self.found() == ["progress.W003"]
+            finally:
+                cursor.execute(usual[connection.vendor])
+
+    def test_the_database_is_asked_only_by_checks_of_databases(self):
+        assert check_durability() == []

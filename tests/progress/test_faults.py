@@ -167,11 +167,11 @@ class SupervisorTests(LogCase):
         run = await runs.start(Hold())
         await self.until(run, "running")
         with (
-            self.assertLogs("progress", "ERROR"),
-            patch.object(supervisor, "_look", side_effect=ValueError("odd")) as look,
+            self.assertLogs("progress", "ERROR") as logged,
+            patch.object(supervisor, "_look", side_effect=ValueError("odd")),
         ):
             supervisor.look_now()
-            await until(lambda: look.called)
+            await until(lambda: logged.records)
         await runs.cancel(run)
         await self.end_of(run)
         assert run.status == "cancelled"

@@ -1,8 +1,10 @@
 import asyncio
+import contextlib
 import threading
 
 import pytest
-from django.test import SimpleTestCase, override_settings
+from django.contrib.auth.models import Group
+from django.test import SimpleTestCase, TransactionTestCase, override_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -211,7 +213,8 @@ class StepTests(SimpleTestCase):
 
         events = report(script)
         assert events[-1].data["metadata"]["result"] == list("abcd")
-        assert percentages(events) == [0, 25, 50, 75, 99.9, 100]
+        assert percentages(events) == [0, 0, 25, 50, 75, 99.9, 100]
+        assert messages(events)[1:-1] == ["Letters"] * 5, "from before the first item on"
 
     def test_track_follows_an_async_iterable_of_unknown_length(self):
         async def letters():
@@ -222,6 +225,107 @@ class StepTests(SimpleTestCase):
             return [letter async for letter in progress.track(letters())]
 
         assert percentages(report(script)) == [0, None, None, 100]
+
+    def test_track_of_nothing(self):
+        assert percentages(report(lambda progress: list(progress.track([])))) == [0, 100]
+        assert percentages(report(lambda progress: list(progress.track([], message="None")))) == [0, 99.9, 100]
+
+    def test_track_knows_the_length_where_it_can(self):
+        for iterable, expected in [
+            (iter("ab"), [50, 99.9]),
+            (range(2), [50, 99.9]),
+            ({"a": 1, "b": 2}.items(), [50, 99.9]),
+            ((letter for letter in "ab"), [None, None]),
+            (map(str, "ab"), [None, None]),
+        ]:
+            assert percentages(report(lambda progress, it=iterable: list(progress.track(it))))[1:-1] == expected
+
+    def test_track_with_a_total_that_is_wrong(self):
+        for total, expected in [(8, [12.5, 25, 37.5, 50]), (2, [50, 99.9, 99.9, 99.9]), (0, [99.9] * 4)]:
+            events = report(lambda progress, total=total: list(progress.track("abcd", total)))
+            assert percentages(events)[1:-1] == expected
+
+    def test_track_left_early(self):
+        def script(progress):
+            for letter in progress.track("abcd"):
+                if letter == "c":
+                    break
+            with contextlib.suppress(KeyError):
+                for _ in progress.track("abcd"):
+                    raise KeyError
+            list(progress.track("ab"))
+
+        assert percentages(report(script)) == [0, 25, 50, 50, 99.9, 100]
+
+    def test_track_passes_on_what_the_iterable_raises(self):
+        def broken():
+            yield 1
+            raise LookupError("gone")
+
+        def script(progress):
+            with pytest.raises(LookupError, match="gone"):
+                list(progress.track(broken(), total=2))
+
+        assert percentages(report(script)) == [0, 50, 100]
+
+    def test_a_track_within_a_track_moves_within_its_item(self):
+        def script(progress):
+            for _ in progress.track("ab"):
+                for _ in progress.track("abcd"):
+                    pass
+
+        assert percentages(report(script)) == [0, 12.5, 25, 37.5, 50, 50, 62.5, 75, 87.5, 99.9, 99.9, 100]
+
+    def test_an_async_track_left_early_does_not_hold_up_the_next(self):
+        async def letters():
+            for letter in "abcd":
+                yield letter
+
+        async def script(progress):
+            async with contextlib.aclosing(aiter(progress.track(letters(), 4))) as tracked:
+                async for letter in tracked:
+                    if letter == "b":
+                        break
+            return [letter async for letter in progress.track(letters(), 4)]
+
+        assert percentages(report(script)) == [0, 25, 25, 50, 75, 99.9, 100]
+
+    def test_track_of_what_is_both_sync_and_async(self):
+        class Both(list):
+            async def __aiter__(self):
+                for item in list(self):
+                    yield item
+
+        async def script(progress):
+            return [item async for item in progress.track(Both("ab"))]
+
+        for one in (lambda progress: list(progress.track(Both("ab"))), script):
+            events = report(one)
+            assert events[-1].data["metadata"]["result"] == ["a", "b"]
+            assert percentages(events) == [0, 50, 99.9, 100]
+
+
+class QuerySetTests(TransactionTestCase):
+    def test_track_follows_a_queryset_in_a_thread_and_in_async_code(self):
+        Group.objects.bulk_create(Group(name=name) for name in "ab")
+
+        async def in_thread(progress):
+            def work():
+                return [group.name for group in progress.track(Group.objects.order_by("name"))]
+
+            return await progress.in_thread(work)
+
+        async def in_async_code(progress):
+            groups = Group.objects.order_by("name")
+            return [group.name async for group in progress.track(groups, await groups.acount())]
+
+        async def without_total(progress):
+            return [group.name async for group in progress.track(Group.objects.order_by("name"))]
+
+        for script, middle in [(in_thread, [50, 99.9]), (in_async_code, [50, 99.9]), (without_total, [None, None])]:
+            events = report(script)
+            assert events[-1].data["metadata"]["result"] == ["a", "b"]
+            assert percentages(events)[1:-1] == middle
 
 
 class NestedTests(SimpleTestCase):
@@ -253,6 +357,32 @@ class NestedTests(SimpleTestCase):
         events = report(script)
         assert [e.data["currentState"] for e in events if e.data["operation"] == "test_fail"][-1] == "failed"
         assert events[-1].data["metadata"]["result"] == "The table is empty."
+
+    def test_operations_of_one_name_side_by_side_are_not_mixed(self):
+        class Speak(StreamingOperation[None]):
+            name: str
+
+            async def execute(self, progress):
+                for number in range(100):  # more than pass at once: both have reports held at the same time
+                    progress(number, 100, self.name)
+                    progress.content(self.name)
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0.5)
+
+        Speak.operation_name = "speak"
+
+        async def script(progress):
+            await asyncio.gather(*(progress.run(Speak(name=name), weight=0.5) for name in "ab"))
+
+        events = report(script)
+        texts = [event.data["content"] for event in events if event.type == "content"]
+        assert {text for text in texts if len(set(text)) > 1} == set(), "no piece of text is of both"
+        assert sorted("".join(texts)) == ["a"] * 100 + ["b"] * 100
+        for name in "ab":
+            ticks = [e.data for e in events if e.data["operation"] == "speak" and e.data.get("message") == name]
+            shown = [data["percentage"] for data in ticks]
+            assert shown == sorted(shown)
+            assert shown[-1] == 99, "the newest report of each was sent when there was room"
 
 
 actions = st.lists(

@@ -31,9 +31,12 @@ class Command(BaseCommand):
         # Daphne installs Twisted's reactor when imported.
         from daphne.endpoints import build_endpoint_description_strings
         from daphne.server import Server
+        from twisted.internet import reactor
 
         from agentsite.asgi import application
+        from progress import drain
 
+        reactor.callWhenRunning(drain.install)  # over Twisted's own handlers
         Server(
             application=application,
             endpoints=build_endpoint_description_strings(file_descriptor=descriptor),

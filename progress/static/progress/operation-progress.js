@@ -11,15 +11,18 @@
 //   operation-retry  a new run was started in place of this one; detail: the run
 //   operation-gone   the run does not exist or is not ours; detail: the HTTP status
 // For style sheets there are the attributes `data-status` (queued, running, completed, failed, cancelled, gone), `data-code` (of an
-// error) and `data-connection` (connecting, live, polling, closed), and custom properties that start with `--op-`.
+// error), `data-pace` (usual, slow, stalled) and `data-connection` (connecting, live, polling, closed), and custom properties that start
+// with `--op-`.
 // Server-rendered content is replaced when the element starts.
 
 import { RunState } from "./run-state.js";
-import { RunStream, fetchRun } from "./run-stream.js";
+import { RunStream } from "./run-stream.js";
 import { RunView } from "./run-view.js";
 
 const TICK_MS = 200;
 const CONNECTION_LOST_AFTER_MS = 3_000; // short breaks are healed without a word
+const STALLED_AFTER_MS = 40_000; // without an event, over a connection that works
+const SETTLED_MS = 2_000; // what a new connection has to bring comes within this time
 
 export class OperationProgress extends HTMLElement {
   static observedAttributes = ["src"];
@@ -27,7 +30,9 @@ export class OperationProgress extends HTMLElement {
   #stream = null;
   #state = null;
   #view = null;
-  #receivedAt = 0;
+  #receivedAt = 0; // the last event
+  #workedAt = 0; // the last event that was not the server's own word that nothing happens
+  #connectedAt = 0;
   #frame = 0;
   #ticker = 0;
   #lost = 0;
@@ -53,11 +58,13 @@ export class OperationProgress extends HTMLElement {
     this.#stop();
     this.#state = this.#newState();
     this.#view = new RunView(this, { cancel: () => this.#cancel(), retry: () => this.#retry() });
-    this.#receivedAt = performance.now();
+    this.#receivedAt = this.#workedAt = performance.now();
+    delete this.dataset.connection;
     this.#stream = new RunStream(this.getAttribute("src"));
     this.#stream.addEventListener("event", ({ detail }) => this.#receive(detail));
     this.#stream.addEventListener("connection", ({ detail }) => this.#connection(detail));
-    this.#stream.addEventListener("end", () => this.#settle());
+    this.#stream.addEventListener("reset", () => this.#reset());
+    this.#stream.addEventListener("end", ({ detail }) => this.#settle(detail));
     this.#stream.addEventListener("gone", ({ detail }) => this.#gone(detail));
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#draw();
@@ -77,11 +84,16 @@ export class OperationProgress extends HTMLElement {
   }
 
   #receive(event) {
-    if (event.data.metadata?.resync) this.#state = this.#newState(); // what was seen before is not part of this log
     this.#state.apply(event);
-    this.#receivedAt = performance.now();
+    this.#receivedAt = performance.now() - event.age;
+    if (this.#state.pace !== "stalled") this.#workedAt = this.#receivedAt;
     this.#draw();
     this.#tell(`operation-${event.type}`, event);
+  }
+
+  #reset() {
+    this.#state = this.#newState();
+    this.#draw();
   }
 
   #tell(name, detail) {
@@ -101,62 +113,79 @@ export class OperationProgress extends HTMLElement {
   }
 
   #tick() {
-    const since = this.#state.ended ? 0 : performance.now() - this.#receivedAt;
-    this.#view.time(this.#state.elapsedMs + since, this.#state.etaMs === null ? null : this.#state.etaMs - since);
+    const now = performance.now();
+    const since = this.#state.ended ? 0 : now - this.#receivedAt;
+    const silentMs = now - this.#workedAt;
+    const pace = this.#pace(now, silentMs);
+    if (pace) this.dataset.pace = pace;
+    else delete this.dataset.pace;
+    const elapsedMs = this.#state.status === "queued" ? null : this.#state.elapsedMs + since;
+    const etaMs = this.#state.etaMs === null || pace === "stalled" ? null : this.#state.etaMs - since;
+    this.#view.time({ elapsedMs, etaMs, pace, silentMs });
+  }
+
+  // Silence tells of the run only while the connection works.
+  #pace(now, silentMs) {
+    if (this.#state.status !== "running" || !["live", "polling"].includes(this.dataset.connection)) return "";
+    if (silentMs > STALLED_AFTER_MS && now - this.#connectedAt > SETTLED_MS) return "stalled";
+    return this.#state.pace;
   }
 
   #connection(connection) {
     if (connection === this.dataset.connection) return; // a browser says at every try that it is connecting
     clearTimeout(this.#lost);
     this.dataset.connection = connection;
-    this.#view.connection("");
+    this.#connectedAt = performance.now();
+    this.#view.notice("");
     if (connection === "connecting") {
-      this.#lost = setTimeout(() => this.#view.connection("Connection lost. Trying again; the work goes on."), CONNECTION_LOST_AFTER_MS);
+      this.#lost = setTimeout(() => this.#view.notice("Reconnecting… The work goes on meanwhile."), CONNECTION_LOST_AFTER_MS);
     }
   }
 
-  // The log has ended. Where its last event was not among those seen (it was pruned), the run itself says how.
-  async #settle() {
+  // The log has ended. `run` is there where its last event is not in the log any more: then the run itself says how it ended.
+  #settle(run) {
     this.#connection("closed");
     clearInterval(this.#ticker);
-    if (this.#state.ended) return;
-    const { run } = await fetchRun(this.getAttribute("src"));
-    if (!run) return;
+    if (this.#state.ended || !run) return;
     const type = run.status === "completed" ? "done" : "error";
     const metadata = { runId: run.id, ...(run.error ?? run.result) };
-    this.#receive({ seq: run.last_seq, type, data: { operation: run.operation, message: run.error?.message ?? run.message, metadata } });
+    const data = { operation: run.operation, message: run.error?.message ?? run.message, metadata };
+    this.#receive({ seq: run.last_seq, type, data, age: 0 });
   }
 
   #gone(status) {
     this.#stop();
     this.#connection("closed");
     this.dataset.status = "gone";
-    this.#view.gone();
+    delete this.dataset.pace;
+    this.#view.gone(goneText(status, this.#state.operation !== null));
     this.#tell("operation-gone", status);
   }
 
   async #cancel() {
     this.#view.cancelling(true);
-    const answer = await this.#post("cancel");
-    if (answer.ok) return; // the end itself comes over the stream
+    const { ok, answer } = await this.#post("cancel");
+    if (ok) return; // the end itself comes over the stream
     this.#view.cancelling(false);
-    this.#view.notice("This could not be cancelled. Try again.");
+    this.#view.notice(answer.detail ?? "This could not be cancelled. Try again.");
   }
 
   async #retry() {
-    const answer = await this.#post("retry");
-    if (!answer.ok) return this.#view.notice("This could not be started again. Try once more.");
-    const run = await answer.json();
-    this.#tell("operation-retry", run);
-    this.setAttribute("src", run.links.events);
+    this.#view.retrying(true);
+    const { ok, answer } = await this.#post("retry");
+    this.#view.retrying(false);
+    if (!ok) return this.#view.notice(answer.detail ?? "This could not be started again. Try once more.");
+    this.#tell("operation-retry", answer);
+    this.setAttribute("src", answer.links.events);
   }
 
   async #post(action) {
     try {
       const headers = { Accept: "application/json", Prefer: "respond-async", "X-CSRFToken": this.getAttribute("csrf") || csrfToken() };
-      return await fetch(this.#url(action), { method: "POST", headers });
+      const response = await fetch(this.#url(action), { method: "POST", headers });
+      return { ok: response.ok, answer: await response.json() };
     } catch {
-      return { ok: false };
+      return { ok: false, answer: {} };
     }
   }
 
@@ -164,6 +193,12 @@ export class OperationProgress extends HTMLElement {
   #url(name) {
     return new URL(name, new URL(this.getAttribute("src"), document.baseURI)).href;
   }
+}
+
+function goneText(status, seen) {
+  if (status === 401) return "You are signed out. Sign in to follow this run.";
+  if (seen) return "This run can be followed no longer: you were signed out, or it was deleted.";
+  return "This run is not here: it was deleted, or it belongs to somebody else.";
 }
 
 export function csrfToken() {

@@ -1,6 +1,7 @@
 // What a run's events add up to: a pure reducer, without a page.
 
 const ENDINGS = new Set(["completed", "failed", "cancelled"]);
+const PACES = ["usual", "slow", "stalled"];
 const NOT_STAGES = new Set(["", "queued", "running"]); // an operation that declares no states is just "running"
 
 export class RunState {
@@ -10,11 +11,12 @@ export class RunState {
   message = "";
   groups = []; // one per operation, nested ones too, in order of appearance
   warnings = [];
-  children = [];
+  children = []; // of a batch: {id, operation, status, percentage, currentState}, in order
   error = null;
   elapsedMs = 0;
   etaMs = null;
-  queuePosition = null;
+  queuePosition = null; // 1: next
+  pace = "usual"; // or "slow", "stalled"
   #texts = new Map();
   #declared;
 
@@ -36,6 +38,7 @@ export class RunState {
     this.operation ??= data.operation;
     const metadata = data.metadata ?? {};
     if (metadata.elapsedMs != null && data.operation === this.operation) this.elapsedMs = metadata.elapsedMs;
+    if (metadata.children?.length && data.operation === this.operation) this.children = metadata.children;
     for (const warning of metadata.warnings ?? []) this.#warn(warning);
     if (type === "content") this.#append(data);
     else if (type === "progress") this.#progress(data, metadata);
@@ -56,7 +59,7 @@ export class RunState {
     this.percentage = percentage;
     this.etaMs = metadata.etaMs ?? null;
     this.queuePosition = metadata.queuePosition ?? null;
-    if (metadata.children) this.children = listChildren(metadata.children);
+    this.pace = PACES.includes(metadata.pace) ? metadata.pace : "usual";
     if (this.status === "queued" && currentState !== "queued") this.status = "running";
   }
 
@@ -66,6 +69,8 @@ export class RunState {
     if (type === "done") this.percentage = 100;
     else this.error = { ...metadata, message: data.message };
     for (const group of this.groups) group.ending ??= this.status;
+    // Where the batch was cut off, its last word of them is older than their ends.
+    this.children = this.children.map((child) => (ENDINGS.has(child.status) ? child : { ...child, status: this.status }));
   }
 
   #stage(operation, state, metadata) {
@@ -89,9 +94,4 @@ function enter(group, state) {
   if (!group.stages.includes(state)) group.stages.splice(group.stages.indexOf(group.current) + 1, 0, state);
   group.seen.add(state);
   group.current = state;
-}
-
-function listChildren(children) {
-  const entries = Array.isArray(children) ? children : Object.entries(children).map(([id, child]) => ({ id, ...child }));
-  return entries.map((child) => ({ name: child.operation ?? child.id ?? child.run, state: child.state ?? child.status, percentage: child.percentage }));
 }

@@ -1,38 +1,42 @@
 // Follows the log of one run: every event once, in order, across broken connections, frozen tabs and restarted servers.
 //
-// The log is the truth and the stream only a fast way to hear of it. Whenever the stream is in doubt (the browser gave it up, it skipped
-// a number, it is silent) the events after the last one seen are fetched as JSON, and the stream is opened again from there.
+// The log is the truth and the stream, which all tabs share, only a fast way to hear of it. Whenever it is in doubt whether everything was
+// heard (at first, after a skipped number, when the stream or the page was away) the events after the last one seen are fetched as JSON.
 //
-// Events: "event" (detail: {seq, type, data}), "connection" (detail: "connecting", "live" or "polling"), "end" (the terminal event was
-// seen), "gone" (detail: an HTTP status: the run is not there or not ours).
+// Events: "event" (detail: {seq, type, data, age}; `age`: milliseconds since it was stored), "connection" (detail: "connecting", "live" or
+// "polling"), "reset" (what was seen before is not part of the log), "end" (nothing more comes; detail: the run itself if its last event is
+// not in the log any more), "gone" (detail: an HTTP status: the run is not there or not ours).
 
-const SILENCE_MS = 45_000; // without an event: look whether the stream is mute
-const FIRST_EVENT_MS = 5_000; // the same, after the stream was opened: a proxy that buffers shows up here
+import { sharedStream } from "./shared-stream.js";
+
+const ANSWER_MS = 30_000;
 const POLL_MS = 1_500;
-const MAX_DELAY_MS = 30_000;
-const FAILURES_BEFORE_POLLING = 3;
-const POLLS_BEFORE_STREAM = 40;
-const STREAMS_PER_BROWSER = 4; // HTTP/1.1 gives a site six connections, over all tabs: further tabs poll, and pages still load
+const HIDDEN_POLL_MS = 10_000;
+const MAX_POLL_MS = 10_000; // while polls fail
 const ENDINGS = ["completed", "failed", "cancelled"];
 const GONE = [401, 403, 404, 410];
+const WAKING = ["pageshow", "pagehide", "online"];
 
 export class RunStream extends EventTarget {
+  run;
   #src;
   #last;
-  #source = null;
-  #timer = 0;
-  #failures = 0;
-  #polls = 0;
-  #release = null;
-  #generation = 0; // of the open connection: what an older one still has in flight is ignored
+  #shared;
   #running = false;
-  #wake = (event) => this.#onWake(event);
+  #joining = false;
+  #again = false;
+  #connection = "connecting";
+  #timer = 0;
+  #failures = 0; // of polls
+  #wake = ({ type }) => this.#onWake(type);
 
   /** `src`: the run's events URL; `after`: the last event that the caller already has. */
   constructor(src, { after = 0 } = {}) {
     super();
     this.#src = new URL(src, document.baseURI);
     this.#last = after;
+    this.#shared = sharedStream(this.#src);
+    this.run = this.#src.pathname.split("/").at(-2);
   }
 
   get last() {
@@ -41,195 +45,182 @@ export class RunStream extends EventTarget {
 
   start() {
     if (this.#running) return;
-    this.#running = true;
     document.addEventListener("visibilitychange", this.#wake);
-    for (const name of ["pageshow", "pagehide", "online"]) window.addEventListener(name, this.#wake);
-    this.#connect();
+    for (const name of WAKING) window.addEventListener(name, this.#wake);
+    this.#resume();
   }
 
   close() {
-    this.#running = false;
+    this.#pause();
     document.removeEventListener("visibilitychange", this.#wake);
-    for (const name of ["pageshow", "pagehide", "online"]) window.removeEventListener(name, this.#wake);
-    this.#disconnect();
+    for (const name of WAKING) window.removeEventListener(name, this.#wake);
   }
 
-  #onWake(event) {
-    if (event.type === "pagehide") this.#disconnect();
-    else if (event.type !== "visibilitychange" || document.visibilityState === "visible") {
-      this.#failures = 0;
-      this.#connect();
-    }
+  // For the shared stream
+
+  /** An event of this run was heard. */
+  receive({ id, type, data }) {
+    if (!this.#running) return;
+    if (data.metadata?.resync) {
+      if (data.metadata.lastSeq < this.#last) this.#reset();
+      this.#join();
+    } else if (id > this.#last + 1) this.#join();
+    else this.#receive({ seq: id, type, data, age: 0 });
   }
 
-  #disconnect() {
-    this.#generation += 1;
+  /** How the stream is; `position`: the last event of this run that it brought, undefined where it does not bring this run. */
+  heard(connection, position) {
+    if (!this.#running) return;
+    const changed = connection !== this.#connection;
+    this.#connection = connection;
+    if (connection === "polling") return changed && this.#poll(0);
     clearTimeout(this.#timer);
-    this.#source?.close();
-    this.#source = null;
-    this.#release?.();
-    this.#release = null;
+    this.#say(connection);
+    // Behind, or not streamed at all: a word between the tabs was lost. Not at once, as each answer brings the state again.
+    const behind = connection === "live" && !(position <= this.#last);
+    if (behind && !this.#joining) this.#timer = setTimeout(() => this.#join(), POLL_MS);
   }
 
-  async #connect() {
-    this.#disconnect();
-    const generation = this.#generation;
-    const release = this.#failures < FAILURES_BEFORE_POLLING ? await takeSlot() : null;
-    if (generation !== this.#generation) release?.();
-    else if (release) this.#stream(release);
-    else this.#poll();
+  /** The stream broke off, or begins anew in this tab or another. */
+  rejoin() {
+    if (!this.#joining) this.#join();
   }
 
-  #stream(release) {
-    this.#release = release;
+  /** Say what is to be streamed. */
+  tell() {
+    if (this.#running && !this.#joining) this.#shared.follow(this);
+  }
+
+  // Fetch what is missing, then have the rest streamed.
+  async #join() {
+    this.#again = true;
+    if (this.#joining) return;
+    this.#joining = true;
+    while (this.#again && this.#running) {
+      this.#again = false;
+      await this.#catchUp();
+    }
+    this.#joining = false;
+    this.tell();
+  }
+
+  #resume() {
+    this.#running = true;
+    this.#connection = "connecting";
     this.#say("connecting");
-    const source = new EventSource(this.#url());
-    this.#source = source;
-    source.onopen = () => {
-      this.#say("live");
-      this.#watch(FIRST_EVENT_MS);
-    };
-    source.onmessage = ({ data, lastEventId }) => {
-      this.#failures = 0;
-      this.#watch(SILENCE_MS);
-      const event = { ...JSON.parse(data), seq: Number(lastEventId) };
-      if (!this.#receive(event) || isResync(event)) this.#catchUp();
-    };
-    source.onerror = () => {
-      if (source.readyState === EventSource.CLOSED) this.#catchUp();
-      else this.#say("connecting"); // the browser is already trying again, from the last id it saw
-    };
-    this.#watch(SILENCE_MS);
+    this.#shared.add(this);
+    this.#join();
   }
 
-  #watch(delay) {
-    this.#after(delay, () => this.#catchUp());
-  }
-
-  #poll() {
-    this.#say("polling");
-    this.#polls += 1;
-    if (this.#polls % POLLS_BEFORE_STREAM === 0) this.#failures = FAILURES_BEFORE_POLLING - 1;
-    this.#catchUp(POLL_MS);
-  }
-
-  // Read what the log holds beyond the last event seen, then open the stream again. What the stream should have brought by then, a skipped
-  // number or an answer that EventSource gives up on all count as failures of the stream.
-  async #catchUp(delay = 0) {
-    const streaming = this.#source?.readyState === EventSource.OPEN;
-    const generation = this.#generation;
+  #pause() {
+    this.#running = false;
     clearTimeout(this.#timer);
-    const before = this.#last;
-    const answer = await fetchEvents(this.#url(), (event) => generation === this.#generation && this.#receive(event, true));
-    if (generation !== this.#generation || !this.#running) return;
-    if (GONE.includes(answer.status)) return this.#giveUp(answer.status);
-    if (answer.ok && this.#last === before) {
-      const ended = await this.#hasEnded();
-      if (generation !== this.#generation) return;
-      if (ended) return this.#end();
-      if (streaming) return this.#watch(SILENCE_MS); // silent because nothing happened
+    this.#shared.remove(this);
+  }
+
+  #onWake(type) {
+    if (type === "pagehide") return this.#pause();
+    if (type === "visibilitychange" && document.visibilityState === "hidden") return;
+    if (!this.#running) return this.#resume();
+    if (type === "pageshow") return; // of a page that is just being loaded
+    this.#failures = 0;
+    this.#shared.check(type === "online");
+    this.#join();
+  }
+
+  #poll(delay) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(async () => {
+      const ok = await this.#catchUp();
+      if (!this.#running || this.#connection !== "polling") return;
+      this.#failures = ok ? 0 : this.#failures + 1;
+      this.#say(ok ? "polling" : "connecting");
+      const pace = document.hidden ? HIDDEN_POLL_MS : POLL_MS;
+      this.#poll(ok ? pace : Math.min(MAX_POLL_MS, pace * 2 ** this.#failures) * (0.5 + Math.random() / 2));
+    }, delay);
+  }
+
+  // Read what the log holds after the last event seen. Where that is nothing, ask whether anything is to come: the last event may have been
+  // pruned. Resolves to whether the server answered.
+  async #catchUp() {
+    for (let asked = false; this.#running; asked = true) {
+      const before = this.#last;
+      const { status } = await fetchEvents(this.#url(), (event) => this.#receive(event));
+      if (!this.#running) return true;
+      if (GONE.includes(status)) return this.#giveUp(status);
+      if (status !== 200) return false;
+      if (this.#last !== before) return true;
+      const run = await fetchRun(this.#src);
+      if (!this.#running) return true;
+      if (!run) return false;
+      if (run.last_seq < this.#last) this.#reset();
+      else if (ENDINGS.includes(run.status) && (asked || run.last_seq === this.#last)) return this.#end(run);
+      else if (asked || run.last_seq === this.#last) return true;
     }
-    if (!delay || !answer.ok) this.#failures += 1;
-    this.#source?.close();
-    this.#after(answer.ok && delay ? delay : this.#delay(answer), () => this.#connect());
-  }
-
-  // Whether the run is over and its log has nothing more for us. Its terminal event may be pruned.
-  async #hasEnded() {
-    const { run } = await fetchRun(this.#src);
-    return Boolean(run) && ENDINGS.includes(run.status) && run.last_seq <= this.#last;
-  }
-
-  #delay({ retryAfter }) {
-    const backOff = Math.min(MAX_DELAY_MS, 500 * 2 ** Math.min(this.#failures, 10));
-    return Math.max(retryAfter * 1000, backOff) * (0.5 + Math.random() / 2);
-  }
-
-  // Pass the event on if it is the next one. Returns false where numbers were skipped; `trusted` events come from the log itself.
-  #receive(event, trusted = false) {
-    const { seq, type } = event;
-    const resync = isResync(event);
-    if (!this.#running || (seq <= this.#last && !resync)) return true;
-    if (seq !== this.#last + 1 && !resync && !trusted) return false;
-    this.#last = seq;
-    this.dispatchEvent(new CustomEvent("event", { detail: event }));
-    if (type === "done" || type === "error") this.#end();
     return true;
   }
 
-  #end() {
+  #receive(event) {
+    if (!this.#running || event.seq <= this.#last) return;
+    this.#last = event.seq;
+    this.#tell("event", event);
+    if (event.type === "done" || event.type === "error") this.#end();
+  }
+
+  #reset() {
+    this.#last = 0;
+    this.#tell("reset");
+  }
+
+  #end(run) {
     this.close();
-    this.dispatchEvent(new CustomEvent("end"));
+    this.#tell("end", run);
   }
 
   #giveUp(status) {
     this.close();
-    this.dispatchEvent(new CustomEvent("gone", { detail: status }));
-  }
-
-  #after(delay, callback) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(callback, delay);
+    this.#tell("gone", status);
   }
 
   #say(connection) {
-    this.dispatchEvent(new CustomEvent("connection", { detail: connection }));
+    this.#tell("connection", connection);
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   #url() {
     const url = new URL(this.#src);
     if (this.#last) url.searchParams.set("after", this.#last);
-    return url.href;
+    return url;
   }
 }
 
-/** Resolves to {run}, the run's snapshot, or to {status} where there is none. `src`: its events URL. */
-export async function fetchRun(src) {
-  try {
-    const response = await fetch(new URL(src, document.baseURI).pathname.replace(/\/events$/, ""), { headers: { Accept: "application/json" } });
-    return response.ok ? { run: await response.json() } : { status: response.status };
-  } catch {
-    return { status: 0 };
-  }
+// Resolves to the run's snapshot, or null where there is none. `src`: its events URL.
+async function fetchRun(src) {
+  const { body } = await fetchJson(new URL(src.pathname.replace(/\/events$/, ""), src));
+  return body;
 }
 
+// Calls `receive` with each stored event; resolves to the HTTP status, 0 where no server answered.
 async function fetchEvents(url, receive) {
-  let status = 0;
-  for (let next = url; next; ) {
-    try {
-      const response = await fetch(next, { headers: { Accept: "application/json" } });
-      status = response.status;
-      if (status !== 200) return { ok: false, status, retryAfter: Number(response.headers.get("Retry-After")) || 0 };
-      const page = await response.json();
-      for (const { id, type, data } of page.items) receive({ seq: id, type, data });
-      next = page.next && new URL(page.next, next).href;
-    } catch {
-      return { ok: false, status: 0, retryAfter: 0 };
-    }
+  for (let next = url; ; ) {
+    const { status, body, at } = await fetchJson(next);
+    if (!body) return { status };
+    for (const { id, at: stored, type, data } of body.items) receive({ seq: id, type, data, age: Math.max(0, at - stored) || 0 });
+    if (!body.next) return { status };
+    next = new URL(body.next, next);
   }
-  return { ok: true, status, retryAfter: 0 };
 }
 
-// The server's word that what was seen is not part of this log, or that the log is no longer whole.
-function isResync({ data }) {
-  return data.metadata?.resync === true;
-}
-
-// Resolves to a function that gives the slot back, or to null when all are taken. Without Web Locks (plain HTTP) every tab may stream.
-async function takeSlot() {
-  if (!navigator.locks) return () => {};
-  for (let slot = 0; slot < STREAMS_PER_BROWSER; slot += 1) {
-    const release = await lockSlot(`operation-progress-${slot}`);
-    if (release) return release;
+async function fetchJson(url) {
+  try {
+    const response = await fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
+    // The server's own clock, as its events have it: the browser's may be wrong.
+    const at = Date.parse(response.headers.get("Date"));
+    return { status: response.status, body: response.ok ? await response.json() : null, at };
+  } catch {
+    return { status: 0, body: null };
   }
-  return null;
-}
-
-function lockSlot(name) {
-  return new Promise((resolve) => {
-    navigator.locks.request(name, { ifAvailable: true }, (lock) => {
-      if (!lock) return resolve(null);
-      return new Promise((release) => resolve(release));
-    });
-  });
 }

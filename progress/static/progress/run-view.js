@@ -1,11 +1,14 @@
 // Draws a RunState. Everything that comes from a run is set as text, never as markup.
 
+import { RunChildren } from "./run-children.js";
+
 const SECOND = 1000;
 const QUESTIONS_BACK = ["invalid_request", "no_data"]; // errors that say what to ask instead: how far it came is of no interest
 
 export class RunView {
   #parts;
   #announced = "";
+  #pace = "";
   #folded = false;
 
   constructor(host, { cancel, retry }) {
@@ -13,12 +16,13 @@ export class RunView {
       message: make("p", "op-message"),
       percentage: make("span", "op-percentage"),
       time: make("span", "op-time"),
+      pace: make("span", "op-pace"),
       bar: make("div", "op-bar", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", "aria-label": host.getAttribute("label") || "Progress" }),
       fill: make("div", "op-fill"),
       steps: make("details", "op-steps"),
       stepsTitle: make("summary", "op-steps-title"),
       groups: make("div", "op-groups"),
-      children: make("ul", "op-children", { "aria-label": "Parts" }),
+      children: new RunChildren(host),
       text: make("div", "op-text"),
       warnings: make("ul", "op-warnings", { "aria-label": "Warnings" }),
       error: make("p", "op-error-id"),
@@ -37,30 +41,33 @@ export class RunView {
     parts.text.hidden = host.getAttribute("text") === "off";
     const head = make("div", "op-head");
     const figures = make("div", "op-figures");
-    figures.append(parts.percentage, parts.time, parts.cancel, parts.retry);
+    figures.append(parts.percentage, parts.time, parts.pace, parts.cancel, parts.retry);
     head.append(parts.message, figures);
-    host.replaceChildren(head, parts.bar, parts.notice, parts.error, parts.steps, parts.children, parts.warnings, parts.text, parts.live);
+    host.replaceChildren(head, parts.bar, parts.notice, parts.error, parts.steps, parts.children.element, parts.warnings, parts.text, parts.live);
   }
 
   render(state) {
     const parts = this.#parts;
-    const message = state.message || (state.status === "queued" ? "Waiting to start" : "Working");
-    parts.message.textContent = state.queuePosition > 0 ? `${message} (${state.queuePosition} ahead)` : message;
+    // The place in the queue is shown beside; as part of the message each step forward would be said aloud.
+    const own = state.message && !inLine(state);
+    const message = own ? state.message : state.status === "queued" ? "Waiting to start" : "Working";
+    parts.message.textContent = message;
     this.#bar(state, message);
     parts.cancel.hidden = state.ended;
     parts.retry.hidden = !state.error?.retryable && state.status !== "cancelled";
     parts.error.textContent = state.error?.errorId ? `Error id: ${state.error.errorId}` : "";
     parts.text.textContent = state.content;
     parts.warnings.replaceChildren(...state.warnings.map((warning) => make("li", "", {}, warning)));
-    parts.children.replaceChildren(...state.children.map(childItem));
+    parts.children.render(state.children);
     this.#steps(state);
     this.#announce(state, message);
   }
 
-  #bar({ percentage, status }, message) {
+  #bar(state, message) {
     const { bar, fill } = this.#parts;
+    const { percentage, status } = state;
     const known = percentage !== null;
-    const shown = known ? `${Math.floor(percentage)} %` : "";
+    const shown = inLine(state) || (known ? `${Math.floor(percentage)} %` : "");
     this.#parts.percentage.textContent = shown;
     bar.classList.toggle("op-indeterminate", !known && status === "running");
     if (known) bar.setAttribute("aria-valuenow", Math.floor(percentage));
@@ -73,7 +80,8 @@ export class RunView {
     const { steps, stepsTitle, groups } = this.#parts;
     const shown = state.groups.filter((group) => group.stages.length);
     steps.hidden = !shown.length;
-    stepsTitle.textContent = `${shown.reduce((sum, group) => sum + group.seen.size, 0)} steps`;
+    const taken = shown.reduce((sum, group) => sum + group.seen.size, 0);
+    stepsTitle.textContent = taken === 1 ? "1 step" : `${taken} steps`;
     groups.replaceChildren(...shown.map((group) => stageList(group, shown.length > 1)));
     if (!this.#folded && (state.status === "completed" || QUESTIONS_BACK.includes(state.error?.code))) {
       this.#folded = true; // once: a reader who opens the steps again keeps them
@@ -89,13 +97,14 @@ export class RunView {
     if (said !== this.#announced) this.#parts.live.textContent = this.#announced = said;
   }
 
-  time(elapsedMs, etaMs) {
-    const left = etaMs > SECOND ? `, about ${duration(etaMs)} left` : "";
-    this.#parts.time.textContent = duration(elapsedMs) + left;
-  }
-
-  connection(text) {
-    this.notice(text);
+  /** What changes with the clock alone. Nothing of it is said aloud but that the pace has become slow, or has stalled. */
+  time({ elapsedMs, etaMs, pace, silentMs }) {
+    const { time, pace: note, live } = this.#parts;
+    time.textContent = elapsedMs === null ? "" : duration(elapsedMs) + (etaMs > 0 ? `, ${timeLeft(etaMs)}` : "");
+    note.textContent = pace === "stalled" ? `Nothing heard for ${duration(silentMs)}` : pace === "slow" ? "Slower than usual" : "";
+    if (pace === this.#pace) return;
+    this.#pace = pace;
+    if (note.textContent) live.textContent = note.textContent;
   }
 
   notice(text) {
@@ -107,10 +116,15 @@ export class RunView {
     this.#parts.cancel.textContent = busy ? "Cancelling…" : "Cancel";
   }
 
-  gone() {
-    this.#parts.message.textContent = "This run is not here: it was deleted, or it belongs to somebody else.";
-    this.#parts.percentage.textContent = this.#parts.time.textContent = "";
-    this.#parts.cancel.hidden = this.#parts.bar.hidden = true;
+  retrying(busy) {
+    this.#parts.retry.disabled = busy;
+  }
+
+  gone(text) {
+    const { message, percentage, time, pace, cancel, retry, bar, steps, live } = this.#parts;
+    message.textContent = live.textContent = text;
+    percentage.textContent = time.textContent = pace.textContent = "";
+    cancel.hidden = retry.hidden = bar.hidden = steps.hidden = true;
   }
 }
 
@@ -139,14 +153,6 @@ function stageItem(group, stage, offset) {
   return item;
 }
 
-function childItem({ name, state, percentage }) {
-  const item = make("li", "op-child");
-  const bar = make("progress", "op-child-bar", { max: "100", "aria-label": String(name) });
-  if (percentage != null) bar.value = percentage;
-  item.append(make("span", "op-child-name", {}, plain(String(name))), bar, make("span", "op-child-state", {}, plain(String(state ?? ""))));
-  return item;
-}
-
 export function make(tag, className = "", attributes = {}, text = "") {
   const element = document.createElement(tag);
   if (className) element.className = className;
@@ -159,6 +165,22 @@ export function make(tag, className = "", attributes = {}, text = "") {
 export function plain(name) {
   const words = name.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+// "3rd in line"; "" for a run that does not wait, or whose place nobody knows.
+function inLine({ status, queuePosition }) {
+  if (status !== "queued" || !(queuePosition > 0)) return "";
+  if (queuePosition === 1) return "Next in line";
+  const ending = { one: "st", two: "nd", few: "rd", other: "th" }[new Intl.PluralRules("en", { type: "ordinal" }).select(queuePosition)];
+  return `${queuePosition}${ending} in line`;
+}
+
+// Rounded up, so that it neither flickers nor promises too much.
+function timeLeft(ms) {
+  const seconds = Math.ceil(ms / SECOND / 5) * 5;
+  if (seconds < 60) return `about ${seconds} s left`;
+  const minutes = Math.ceil(ms / SECOND / 60);
+  return minutes < 60 ? `about ${minutes} min left` : `about ${Math.ceil(minutes / 60)} h left`;
 }
 
 function duration(ms) {

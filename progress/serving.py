@@ -1,0 +1,201 @@
+"""What streams need around Django's ASGI application: back-pressure, an end for clients that do not read, no thread of their own.
+
+`serving(application)` is all that an `asgi.py` needs. It knows how daphne and uvicorn hold a connection; behind another server
+a client that does not read is left to that server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import Executor, Future
+from typing import Any, ClassVar
+
+from asgiref.sync import ThreadSensitiveContext
+from django.db import connections
+
+from . import drain
+from .conf import setting
+from .database import LendingThread
+
+logger = logging.getLogger("progress")
+IDLE_THREADS = 8  # kept for the next requests
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+def serving(app: App) -> App:
+    """Wrap the site's outermost ASGI application, so that its streams end well when the process, the client or the view fails.
+
+    It also answers the lifespan messages that some servers send; without an answer they cancel no open stream at their end.
+    """
+
+    async def served(scope: Message, receive: Receive, send: Send) -> None:
+        drain.install()
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await _answer(app, scope, receive, send)
+        else:
+            drain.requests += 1  # a WebSocket, which is told too
+            try:
+                await app(scope, receive, send)
+            finally:
+                drain.requests -= 1
+
+    return served
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _answer(app: App, scope: Message, receive: Receive, send: Send) -> None:
+    thread = _RequestThread()
+    response = _Response(send, thread)
+    drain.requests += 1
+    try:
+        async with ThreadSensitiveContext(executor=thread):
+            await app(scope, receive, response.send)
+    except Exception:
+        # Half an answer without an end would leave the client waiting; daphne does not close the connection by itself.
+        response.abort()
+        raise
+    finally:
+        drain.requests -= 1
+        thread.end()
+
+
+class _RequestThread(Executor):
+    """A thread for one request alone, as Django gives each; `release` gives it back while the answer streams on.
+
+    What little a stream still calls from then on takes turns in a thread that all streams share. A thread whose request is over
+    serves the next one: to start one holds the event loop up until the system has.
+    """
+
+    _shared = LendingThread("streams")
+    _idle: ClassVar[list[LendingThread]] = []
+
+    def __init__(self) -> None:
+        self._own: LendingThread | None = None
+        self._released = False
+
+    def submit[**P, T](self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        if self._released:
+            return self._shared.submit(function, *args, **kwargs)
+        if self._own is None:
+            self._own = self._idle.pop() if self._idle else LendingThread("request")
+        return self._own.submit(function, *args, **kwargs)
+
+    def release(self) -> None:
+        self.end()
+        self._released = True
+
+    def end(self) -> None:
+        if (thread := self._own) is not None:
+            self._own = None
+            # Django closes them too, but not in every way in which a request ends.
+            closed = thread.submit(connections.close_all)
+            closed.add_done_callback(lambda _: self._keep(thread))
+
+    def _keep(self, thread: LendingThread) -> None:
+        if len(self._idle) < IDLE_THREADS:
+            self._idle.append(thread)
+        else:
+            thread.shutdown(wait=False)
+
+
+class _Response:
+    """One answer on its way to the server. As a producer of Twisted's it learns when a client of daphne's does not read."""
+
+    def __init__(self, send: Send, thread: _RequestThread) -> None:
+        self._send, self._thread = send, thread
+        self._connection = _Connection(send)
+        self._started = self._streams = self._ended = False
+        self._may_send = asyncio.Event()
+        self._may_send.set()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            if _is_event_stream(message):
+                self._thread.release()
+        elif message.get("more_body"):
+            return await self._stream(message)
+        else:
+            self._ended = True
+            self._connection.set_producer(None)
+        await self._send(message)
+
+    async def _stream(self, message: Message) -> None:
+        if not self._streams:
+            self._streams = True
+            self._connection.set_producer(self)
+        try:
+            async with asyncio.timeout(setting("SEND_TIMEOUT")):
+                await self._send(message)
+                await self._may_send.wait()
+        except TimeoutError:
+            logger.info("a client that did not read for %g s was cut off", setting("SEND_TIMEOUT"))
+            if not self._connection.abort():
+                raise
+
+    def abort(self) -> None:
+        """Break off an answer that was begun and not ended."""
+        if self._started and not self._ended:
+            self._connection.abort()
+
+    # Twisted's IPushProducer
+
+    def pauseProducing(self) -> None:
+        self._may_send.clear()
+
+    def resumeProducing(self) -> None:
+        self._may_send.set()
+
+    def stopProducing(self) -> None:
+        self._may_send.set()
+
+
+class _Connection:
+    """The connection under a server's `send`: daphne's is a partial with its request, uvicorn's a method of its request."""
+
+    def __init__(self, send: Send) -> None:
+        self._request = send.args[0] if isinstance(send, functools.partial) and send.args else None
+        self._transport = getattr(getattr(send, "__self__", None), "transport", None)
+
+    def set_producer(self, producer: _Response | None) -> None:
+        """Let daphne tell `producer` when the client does not read; with None, no longer."""
+        request = self._request
+        if request is None or getattr(request, "channel", None) is None:
+            return  # another server, or the client has gone
+        if producer is not None:
+            request.registerProducer(producer, True)
+        elif request.producer is not None:
+            request.unregisterProducer()
+
+    def abort(self) -> bool:
+        """Close at once, without waiting for what the client has not read; False where the server is an unknown one."""
+        if self._request is not None:
+            if (channel := getattr(self._request, "channel", None)) is not None:
+                getattr(channel, "abortConnection", channel.transport.abortConnection)()
+            return True
+        if self._transport is not None:
+            self._transport.abort()
+            return True
+        return False
+
+
+def _is_event_stream(start: Message) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in start.get("headers", [])
+    )
