@@ -84,9 +84,10 @@ else:
     # A process that freezes in the middle of a commit holds the rows of its runs; nobody could take them over.
     options = {"options": "-c idle_in_transaction_session_timeout=10s", **DATABASES["default"].get("OPTIONS", {})}
     if DATABASE_POOL := env.int("DATABASE_POOL", default=0):
-        # Lent for one piece of work each; checked when lent, so that a restart of PostgreSQL is not felt.
+        # Lent for one call each; checked when lent, so that a restart of PostgreSQL is not felt. Without a limit psycopg would look
+        # ever more rarely for a PostgreSQL that is away.
         DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": True}
-        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 20}
+        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 10, "reconnect_timeout": 5}
     DATABASES["default"]["OPTIONS"] = options
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor, Future
 from typing import Any, ClassVar
@@ -139,6 +140,7 @@ class _Response:
         if not self._streams:
             self._streams = True
             self._connection.set_producer(self)
+            self._connection.expect_answers()
         try:
             async with asyncio.timeout(setting("SEND_TIMEOUT")):
                 await self._send(message)
@@ -181,6 +183,19 @@ class _Connection:
             request.registerProducer(producer, True)
         elif request.producer is not None:
             request.unregisterProducer()
+
+    def expect_answers(self) -> None:
+        """Let the system break the connection once a client has acknowledged nothing for SEND_TIMEOUT seconds.
+
+        One that has lost its network says no farewell, and the comments in a silence never fill a buffer.
+        """
+        channel = getattr(self._request, "channel", None)
+        handle = getattr(getattr(channel, "transport", None), "getHandle", None)
+        connection = handle() if handle else self._transport and self._transport.get_extra_info("socket")
+        if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(setting("SEND_TIMEOUT") * 1000))
 
     def abort(self) -> bool:
         """Close at once, without waiting for what the client has not read; False where the server is an unknown one."""

@@ -29,6 +29,9 @@ HEAVY = {
 # Where a task is held until it ends; anywhere else the loop's weak reference would be the only one.
 HOLDS_ITS_TASKS = {
     ("progress/backends/asyncio.py", "_create"): "_tasks",
+    ("progress/backends/procrastinate.py", "work"): "awaited at its end",
+    ("progress/batch.py", "perform"): "awaited at its end",
+    ("progress/bell.py", "_flush"): "_sending",
     ("progress/consumers.py", "_serve"): "awaited at its end",
     ("progress/execution.py", "__init__"): "the execution",
     ("progress/orchestrator.py", "stream_operation"): "awaited at its end",

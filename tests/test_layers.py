@@ -51,7 +51,7 @@ import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in "agentsite charts channels daphne twisted environ rich sqlglot vl_convert".split():
+        if name.partition(".")[0] in "agentsite charts channels daphne twisted environ rich sqlglot tqdm vl_convert".split():
             raise ImportError(name)
 
 sys.meta_path.insert(0, Refuse())

@@ -37,7 +37,7 @@ CONCURRENCY = 16
 HEARD_OF = 30  # seconds since its last sign of life in which a worker counts as alive; it gives one every 10 s
 PAUSE = 1.0  # seconds between attempts to reach a database that is away
 GLANCE = 0.1  # seconds between looks whether the process is to end
-WAIT = 3600.0  # seconds a worker's query waits for a connection
+WAIT = 5.0  # seconds a worker's query waits for a connection, before it tries again
 
 
 @app.task(name=NAME)
@@ -126,7 +126,7 @@ class _PatientConnector(PsycopgConnector):
 
     def __init__(self) -> None:
         parameters = connector_params(procrastinate_settings.DATABASE_ALIAS)
-        super().__init__(kwargs=parameters, min_size=1, max_size=4, timeout=WAIT)
+        super().__init__(kwargs=parameters, min_size=1, max_size=4, timeout=WAIT, reconnect_timeout=WAIT)
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
         await self._patiently(super().execute_query_async, query, **arguments)
@@ -149,7 +149,7 @@ class _PatientConnector(PsycopgConnector):
             except ConnectorException as error:
                 if not isinstance(error.__cause__, psycopg.OperationalError):
                     raise
-                logger.warning("the database is away: %s", error.__cause__)
+                logger.warning("the worker cannot reach the database: %s", error.__cause__)
                 await asyncio.sleep(PAUSE)
 
 

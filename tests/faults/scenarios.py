@@ -5,12 +5,13 @@ import random
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
 from tests.faults.checker import connect
 from tests.faults.proxy import NO_FAULT, Fault
-from tests.faults.stage import LIMIT, Stage, start
+from tests.faults.stage import LIMIT, Stage, item, start_operation
 
 READERS = 3  # of each run
 FAULTS = 12  # connections that break, in one seed; with fewer, a reader would seldom come back twice
@@ -44,7 +45,8 @@ class Scenario:
                     proxy.heal()
 
     def violations(self) -> list[str]:
-        found = self.stage.violations(self.runs)
+        children = [child for run in self.runs for child in self.stage.children(run)]
+        found = self.stage.violations([*self.runs, *children])
         rows = {row.run: row.status for row in self.stage.table().rows}
         return found + [
             f"run {run}: P8: it completed after a cancel" for run in self.stopped if rows[run] == "completed"
@@ -52,19 +54,24 @@ class Scenario:
 
     async def _start(self, client: httpx.AsyncClient) -> None:
         for _ in range(self.rng.randint(1, 3)):
-            pieces = self.rng.randint(10, 30)
-            run = await start(
-                client,
-                self.rng.choice(self.stage.addresses),
-                again=self.rng.random() < 0.3,
-                pieces=pieces,
-                rest=self.rng.choice([0.0, 0.02, 0.04]),
-                seed=self.rng.randrange(10**6),
-                fail_at=pieces if self.rng.random() < 0.2 else 0,
-            )
-            self.runs.append(run)
+            body = self._item()
+            if self.rng.random() < 0.3:
+                items = [self._item() for _ in range(self.rng.randint(2, 5))]
+                how = self.rng.choice(["collect", "fail_fast"])
+                body = {"operation": "batch", "params": {"items": items, "on_failure": how, "concurrency": 3}}
+            self.runs.append(await start_operation(client, self.rng.choice(self.stage.addresses), body))
         for proxy in self.stage.proxies:
             proxy.plan(self._faults(random.Random(self.rng.random())))
+
+    def _item(self) -> dict[str, Any]:
+        pieces = self.rng.randint(10, 30)
+        return item(
+            again=self.rng.random() < 0.3,
+            pieces=pieces,
+            rest=self.rng.choice([0.0, 0.02, 0.04]),
+            seed=self.rng.randrange(10**6),
+            fail_at=pieces if self.rng.random() < 0.2 else 0,
+        )
 
     def _addresses(self) -> list[str]:
         return self.rng.sample(self.stage.proxied, len(self.stage.proxied))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -100,12 +101,20 @@ class Stage:
         seen = read_records(self.folder, "seen")
         return violations(read_records(self.folder, "published"), seen, self.table(), runs)
 
+    def children(self, run: str) -> list[str]:
+        """The runs of a batch."""
+        with connect(self.database_url) as connection:
+            rows = connection.execute(
+                "SELECT id, parent_id FROM progress_operationrun WHERE parent_id IS NOT NULL"
+            ).fetchall()
+        return [str(UUID(str(pk))) for pk, parent in rows if UUID(str(parent)) == UUID(run)]
+
     def row(self, run: str) -> tuple[str, dict[str, Any] | None]:
         """Return the status and the error of a run's row."""
         with connect(self.database_url) as connection:
             rows = connection.execute("SELECT id, status, error FROM progress_operationrun").fetchall()
         for pk, status, error in rows:
-            if str(pk).replace("-", "") == run.replace("-", ""):
+            if UUID(str(pk)) == UUID(run):
                 return status, json.loads(error) if isinstance(error, str) else error
         raise LookupError(run)
 
@@ -124,9 +133,16 @@ def prepare(token: str) -> None:
 
 async def start(client: httpx.AsyncClient, address: str, *, again: bool = False, **params: Any) -> str:
     """Start a publishing operation and return its run."""
-    operation = "test_publish_again" if again else "test_publish"
-    body = {"operation": operation, "params": params}
-    answer = await client.post(f"{address}/api/runs", json=body, headers={"Prefer": "respond-async"})
+    return await start_operation(client, address, item(again=again, **params))
+
+
+def item(*, again: bool = False, **params: Any) -> dict[str, Any]:
+    """What the API takes to start a publishing operation, by itself or in a batch."""
+    return {"operation": "test_publish_again" if again else "test_publish", "params": params}
+
+
+async def start_operation(client: httpx.AsyncClient, address: str, body: dict[str, Any], **headers: str) -> str:
+    answer = await client.post(f"{address}/api/runs", json=body, headers={"Prefer": "respond-async", **headers})
     assert answer.status_code == 202, answer.text
     return answer.json()["id"]
 

@@ -168,7 +168,7 @@ class NamedTests(ManyCase):
     async def test_what_cannot_be_served_is_said_again_until_it_was_heard(self):
         client = await self.aclient_of(self.alice)
         one, two = [await self.finished(Count(to=3), owner=self.alice) for _ in range(2)]
-        await self.read(await self.get(client, [f"{one.pk}:99", f"{two.pk}:99"]), until=lambda: True)
+        await self.read(await self.get(client, [f"{one.pk}:99", f"{two.pk}:99"]), until=lambda: self.seen)
         assert len(self.seen) == 1
         await self.read(await self.get(client, [one, two]))
         assert self.seen == {str(run.pk): list(range(run.last_seq + 1)) for run in (one, two)}
