@@ -78,10 +78,10 @@ class OwnersRuns:
         """Note the runs that ended just now: they are not to be brought as new ones."""
         since = timezone.now() - MARGIN
         recent = self._mine().filter(created_at__gt=since).exclude(status__in=ACTIVE)
-        self._over = dict(recent.values_list("pk", "created_at"))
-        for run, last_seq in recent.values_list("pk", "last_seq"):
-            self.cursor.put(run, last_seq)
         self._advance(since)
+        for run, began, last_seq in recent.values_list("pk", "created_at", "last_seq"):
+            self.cursor.put(run, last_seq)
+            self._end(run, began)
         return []
 
     def _resumed(self) -> list[Start]:

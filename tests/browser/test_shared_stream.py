@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, Request, expect
+from playwright.sync_api import Dialog, Error, Page, Request, expect
 
 from tests.browser.visit import COLLECT, Visit, expect_status, wait_until
 
@@ -104,27 +104,34 @@ def test_another_tab_takes_over(visit: Visit, fate: str) -> None:
         expect_every_event_once(tab)
 
 
-def test_a_frozen_tab_loses_the_stream(visit: Visit) -> None:
+def test_a_tab_that_hangs_loses_the_stream(visit: Visit) -> None:
     streams = Streams(visit)
     visit.page.goto("/charts/")
     run = visit.start("rehearsal", seconds=60)
     leader = open_tab(visit, run)
     expect_live(leader)
+    wait_until(visit.page, lambda: streams.readers == [leader])
     other = visit.context.new_page()
     other.clock.install()
     other.goto(f"/runs/{run['id']}/")
     expect_live(other)
-    assert streams.readers == [leader]
-    session = visit.context.new_cdp_session(leader)
-    session.send("Page.setWebLifecycleState", {"state": "frozen"})
-    other.clock.fast_forward("00:46")
-    wait_until(visit.page, lambda: other in streams.readers)
+    dialogs: list[Dialog] = []
+    leader.on("dialog", lambda dialog: dialogs.append(dialog))
+    leader.evaluate("() => void setTimeout(() => alert('It hangs until somebody answers.'))")
+    wait_until(visit.page, lambda: bool(dialogs))
+
+    def taken_over() -> bool:
+        if other not in streams.readers:
+            other.clock.fast_forward("00:46")
+        return other in streams.readers
+
+    wait_until(visit.page, taken_over)
     expect_live(other)
-    session.send("Page.setWebLifecycleState", {"state": "active"})
-    wait_until(visit.page, lambda: streams.readers == [other])
+    dialogs[0].accept()
     visit.cancel(run)
     for tab in (other, leader):
         expect_status(tab, "cancelled", seconds=30)
+    wait_until(visit.page, lambda: not streams.readers)
 
 
 def test_a_tab_that_leaves_takes_its_run_out_of_the_stream(visit: Visit) -> None:

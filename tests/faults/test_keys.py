@@ -9,7 +9,7 @@ STARTS = 50
 
 def test_p14_fifty_starts_with_one_key_at_two_processes(machines_stage):
     stage = machines_stage
-    key = {"Idempotency-Key": "fifty at once"}
+    key = {"Idempotency-Key": "fifty-at-once"}
 
     async def story():
         async with asyncio.timeout(LIMIT), stage.client() as client:

@@ -51,7 +51,7 @@ export class OperationProgress extends HTMLElement {
   }
 
   attributeChangedCallback(_name, before, now) {
-    if (this.isConnected && before !== now && now) this.#follow();
+    if (this.#stream && before !== now && now) this.#follow(); // the first one is followed once connected
   }
 
   #follow() {
@@ -73,6 +73,7 @@ export class OperationProgress extends HTMLElement {
 
   #stop() {
     this.#stream?.close();
+    this.#stream = null;
     clearInterval(this.#ticker);
     clearTimeout(this.#lost);
     cancelAnimationFrame(this.#frame);

@@ -190,7 +190,8 @@ class Reader {
       this.#positions.set(run, after);
       this.#openIn(GATHER_MS);
     }
-    this.#say(this.#connection);
+    // A frozen page may answer although it hears nothing, and its timers stand still: better another tab takes the lock.
+    if (!this.#attempt || Date.now() - this.#byteAt < SILENCE_MS + FIRST_BYTE_MS) this.#say(this.#connection);
   }
 
   leave(run) {
