@@ -201,7 +201,8 @@ class _Connection:
         """Close at once, without waiting for what the client has not read; False where the server is an unknown one."""
         if self._request is not None:
             if (channel := getattr(self._request, "channel", None)) is not None:
-                getattr(channel, "abortConnection", channel.transport.abortConnection)()
+                over_http2 = hasattr(channel, "abortConnection")
+                (channel if over_http2 else channel.transport).abortConnection()
             return True
         if self._transport is not None:
             self._transport.abort()

@@ -98,10 +98,10 @@ class PaceTests(SimpleTestCase):
         assert entered(History([(10, {"load": 0})] * 8), load=0).pace(500) == "usual"
 
 
-class Patient(StreamingOperation[None]):
+class AwaitingPace(StreamingOperation[None]):
     """Go on until it has been called slow."""
 
-    operation_name = "test_patient"
+    operation_name = "test_awaiting_pace"
 
     async def execute(self, progress):
         progress(message="Waiting")
@@ -186,8 +186,8 @@ class HistoryTests(RunCase):
         assert {event.data["metadata"].get("pace") for event in events[1:4]} == {"usual"}
 
     async def test_slow_is_said_once(self):
-        await self.known("test_patient", total=10, running=0)
-        run = await self.finished(Patient())
+        await self.known("test_awaiting_pace", total=10, running=0)
+        run = await self.finished(AwaitingPace())
         said = [pace for _message, pace in paces(await self.assert_one_end(run))]
         assert len(said) == 4, "three reports, and one of the pace"
         assert said == sorted(said, reverse=True)
