@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
@@ -21,7 +20,7 @@ from .database import in_database
 from .events import ProgressEvent
 from .exceptions import OperationCancelled, OperationFailed, UnknownOperation
 from .execution import Execution, supervisor
-from .log import RETRY_FOR, UNREACHABLE, log
+from .log import log, patiently
 from .models import ACTIVE, OperationRun
 from .nodes import Progress
 from .operations import StreamingOperation, get_operation
@@ -121,23 +120,11 @@ async def _make_children(batch: Batch, progress: Progress) -> list[_Child]:
     if progress.run_id is None or progress._parent is not None:
         return [_Child(operation, weight, progress) for operation, weight in batch.child_operations()]
     rows = OperationRun.objects.filter(parent=UUID(progress.run_id)).order_by("position").values_list("pk", flat=True)
-    ids = await _patiently(in_database, list, rows)
+    ids = await patiently(in_database, list, rows)
     return [
         _ChildRun(operation, weight, progress, pk)
         for (operation, weight), pk in zip(batch.child_operations(), ids, strict=True)
     ]
-
-
-async def _patiently[T](function: Callable[..., Awaitable[T]], *args: Any) -> T:
-    """Call and await `function`, again and again while the database is away, as the log's writer does."""
-    deadline = time.monotonic() + RETRY_FOR
-    while True:
-        try:
-            return await function(*args)
-        except UNREACHABLE:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(1)
 
 
 class _Child:
@@ -225,7 +212,7 @@ class _ChildRun(_Child):
 
     async def perform(self) -> None:
         seen = 0
-        claimed = None if self._stopped else await _patiently(in_database, claim, self.id)
+        claimed = None if self._stopped else await patiently(in_database, claim, self.id)
         if claimed is not None:
             run, lease = claimed
             self._execution = Execution(run, lease, self.operation)
@@ -235,7 +222,7 @@ class _ChildRun(_Child):
             with supervisor.watching(self._execution):
                 await self._execution.finish()
             seen = lease.seq
-        await _patiently(self._await_end, seen)
+        await patiently(self._await_end, seen)
 
     async def _await_end(self, seen: int) -> None:
         # Somebody else may have to say it: whoever cancelled it while it waited, cut it off, or took it over.
@@ -337,7 +324,7 @@ class _Performance:
         self._call_off()
         if self._children[0].id is not None:
             waiting = partial(end_children, waiting=True)
-            await _patiently(in_database, waiting, UUID(self._progress.run_id), OperationCancelled(STOPPED))
+            await patiently(in_database, waiting, UUID(self._progress.run_id), OperationCancelled(STOPPED))
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(OperationFailed):  # over the limits of a run: what ends the batch is something else
             self._report(stopping=True)

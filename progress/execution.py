@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -28,27 +28,16 @@ from .database import LendingThread, durability_gap, give_back, in_database
 from .events import encode
 from .exceptions import LeaseLost, OperationCancelled, OperationFailed, UnknownOperation
 from .forecast import Forecast, History, Pace
-from .log import RETRY_FOR, UNREACHABLE, CancelWins, Lease, log
+from .log import UNREACHABLE, CancelWins, Lease, log, patiently
 from .models import OperationRun
 from .nodes import Progress
 from .operations import StreamingOperation
 from .orchestrator import completion, execute, failure
+from .recovery import cancel_unread, hand_over, queue_is_here, release_queue, sweep
 from .reporting import Reporter
 from .retention import tidy
 from .rows import Earlier, read_earlier
-from .runs import (
-    build,
-    cancel_unread,
-    claim,
-    end,
-    end_children,
-    ending_columns,
-    hand_over,
-    queue_is_here,
-    release_queue,
-    renew,
-    sweep,
-)
+from .runs import build, claim, end, end_children, ending_columns, renew
 from .timings import history_of, remember
 
 logger = logging.getLogger("progress")
@@ -64,7 +53,7 @@ async def execute_run(run_id: str) -> None:
     """Execute the run with this id, if it still waits to be; called by the task backend."""
     if supervisor.draining and queue_is_here():
         return  # another process starts it
-    claimed = await _patiently(claim, UUID(run_id))
+    claimed = await patiently(in_database, claim, UUID(run_id))  # no backend delivers a run twice
     if claimed is None:
         return
     run, lease = claimed
@@ -76,24 +65,12 @@ async def execute_run(run_id: str) -> None:
             lease, OperationFailed("The site changed since this run was asked for. Ask again.", code="invalid_request")
         )
         return
-    earlier = await _patiently(read_earlier, run.pk) if run.attempt > 1 else None
+    earlier = await patiently(in_database, read_earlier, run.pk) if run.attempt > 1 else None
     execution = Execution(run, lease, operation, await history_of(run.operation), earlier)
     with supervisor.watching(execution):
         await execution.finish()
         if execution.cancelled:
             metrics.cancels.took(time.monotonic() - execution.reporter.stopped_at)
-
-
-async def _patiently[T](function: Callable[..., T], *args: object) -> T:
-    """As `in_database`, but again while the database is away: no backend delivers a run twice."""
-    deadline = time.monotonic() + RETRY_FOR
-    while True:
-        try:
-            return await in_database(function, *args)
-        except UNREACHABLE:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(1)
 
 
 class Execution:

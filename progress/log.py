@@ -7,11 +7,12 @@ since its last commit, across runs: an idle run is written through at once, a bu
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +31,7 @@ from .rows import position, read_page
 
 logger = logging.getLogger("progress")
 LINGER = 2.0  # seconds the writer thread waits for more before it ends and closes its connection
-RETRY_FOR = 60.0  # seconds a failing commit is tried again
+RETRY_FOR = 90.0  # seconds a failing commit is tried again: an outage of a minute, and the time to connect again
 UNREACHABLE = (OperationalError, InterfaceError)  # the database is away or busy; anything else fails every time
 
 
@@ -286,6 +287,18 @@ def _insert_sql() -> str:
     quote = connection.ops.quote_name
     names = ("run_id", "seq", "at", "type", "payload")
     return f"INSERT INTO {quote(OperationEvent._meta.db_table)} ({', '.join(map(quote, names))}) VALUES (%s, %s, %s, %s, %s)"  # noqa: S608
+
+
+async def patiently[T](function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Call and await `function`, again and again while the database is away, for as long as the log's writer would."""
+    deadline = time.monotonic() + RETRY_FOR
+    while True:
+        try:
+            return await function(*args)
+        except UNREACHABLE:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(1)
 
 
 log = EventLog()

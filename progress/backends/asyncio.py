@@ -1,7 +1,7 @@
 """A backend of Django's TASKS that executes tasks in this process, on an event loop in a thread of their own.
 
 Not on the server's loop: an operation that blocks would stop every page and stream with it. What waits here is lost with the
-process; the sweep of `progress.runs` starts it again elsewhere.
+process; the sweep of `progress.recovery` starts it again elsewhere.
 """
 
 from __future__ import annotations

@@ -27,9 +27,10 @@ from procrastinate.contrib.django import app, connector_params
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
+
+from ..conf import setting
 
 logger = logging.getLogger("progress")
 NAME = "progress.call"
@@ -159,10 +160,11 @@ async def work(concurrency: int) -> None:
 
     with app.replace_connector(_PatientConnector()):
         async with app.open_async():
-            await _forget_stalled_jobs()
+            again = asyncio.create_task(_deliver_again())
             worker = asyncio.create_task(
                 app.run_worker_async(
                     concurrency=concurrency,
+                    update_heartbeat_interval=setting("LEASE_RENEW"),
                     delete_jobs="always",  # the run's row tells what became of it
                     install_signal_handlers=False,
                 )
@@ -172,12 +174,23 @@ async def work(concurrency: int) -> None:
                 if worker.done():
                     await worker
                     raise RuntimeError("Procrastinate's worker ended by itself; its log says why.")
+            again.cancel()
             worker.cancel()  # it takes no more jobs, and waits for what it executes
             with suppress(asyncio.CancelledError):
                 await worker
 
 
-async def _forget_stalled_jobs() -> None:
-    """Delete what workers that were killed had begun: the sweep of `progress.runs` has seen to the runs."""
-    for job in await app.job_manager.get_stalled_jobs(task_name=NAME, seconds_since_heartbeat=HEARD_OF):
-        await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+async def _deliver_again() -> None:
+    """Put back, for as long as this process works, what workers had taken that are gone.
+
+    A run that one of them had claimed is the sweep's to end or to start again; a job for it finds nothing to do.
+    """
+    while True:
+        try:
+            for job in await app.job_manager.get_stalled_jobs(task_name=NAME, seconds_since_heartbeat=setting("LEASE")):
+                await app.job_manager.retry_job(job)
+        except ConnectorException as error:  # another worker was faster
+            logger.info("a job was not delivered again: %s", error)
+        except Exception:
+            logger.exception("what other workers left could not be delivered again")
+        await asyncio.sleep(setting("SWEEP"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.visit import Visit, expect_status
+from tests.browser.visit import Visit, expect_status, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -122,6 +122,7 @@ def test_short_breaks_are_healed_without_a_word(page: Page) -> None:
     page.clock.install(time=0)
     page.clock.pause_at(60_000)  # from here on nothing but the test moves the clock
     Script(page, report(20, "Walking")).show()
+    wait_until(page, lambda: page.evaluate("() => document.querySelector('operation-progress').state.percentage") == 20)
     page.clock.run_for(100)
     expect(page.locator(".op-message")).to_have_text("Walking")
     page.clock.run_for(2_500)

@@ -194,7 +194,7 @@ def _pieces(published, events: list[Stored]) -> Iterable[str]:
 def _texts(event: Stored) -> list[str]:
     if event.type == "content":
         return event.data["content"].splitlines(keepends=True)
-    if event.type == "progress" and event.data["currentState"] == "piece":
+    if event.type == "progress" and event.data["metadata"].get("piece"):
         return [event.data["message"]]
     return []
 

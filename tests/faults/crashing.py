@@ -18,12 +18,16 @@ CRASHED = 86  # exit code
 _WRITES = re.compile(r"\s*(insert|update|delete)\b", re.IGNORECASE)
 
 
-def arm(step: int, *, freeze: bool = False) -> None:
-    """Let this process end at `step`, counted from now; with `freeze` it stops there instead, as by SIGSTOP."""
+def arm(step: int, *, table: str = "", freeze: bool = False) -> None:
+    """Let this process end at `step`, counted from now; with `freeze` it stops there instead, as by SIGSTOP.
+
+    With `table`, only what writes to that table counts.
+    """
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.backends.signals import connection_created
 
     numbers, lock = itertools.count(1), threading.Lock()
+    writing: set[object] = set()  # connections in a transaction that counts
 
     def cross() -> None:
         with lock:
@@ -35,7 +39,11 @@ def arm(step: int, *, freeze: bool = False) -> None:
                     os._exit(CRASHED)
 
     def around_statement(execute, sql, params, many, context):
-        if context["connection"].in_atomic_block or not _WRITES.match(sql):
+        connection = context["connection"]
+        writes = _WRITES.match(sql) and table in sql
+        if writes and connection.in_atomic_block:
+            writing.add(connection)
+        if not writes or connection.in_atomic_block:
             return execute(sql, params, many, context)
         cross()
         result = execute(sql, params, many, context)
@@ -43,6 +51,9 @@ def arm(step: int, *, freeze: bool = False) -> None:
         return result
 
     def around_commit(connection):
+        if table and connection not in writing:
+            return commit(connection)
+        writing.discard(connection)
         cross()
         result = commit(connection)
         cross()

@@ -105,9 +105,9 @@ class Forks:
         """Fork a web process; it serves soon."""
         return self._fork("web", port=port or free_port())
 
-    def worker(self, *, freeze_at: int = 0) -> Forked:
-        """Fork a worker of the task backend; it freezes at that step of its own (see `crashing`)."""
-        return self._fork("worker", freeze_at=freeze_at)
+    def worker(self, *, freeze_at: int = 0, table: str = "") -> Forked:
+        """Fork a worker of the task backend; it freezes at that step (see `crashing`)."""
+        return self._fork("worker", freeze_at=freeze_at, table=table)
 
     def script(self, script: Callable[..., None], **arguments: Any) -> Forked:
         """Fork a process that calls `script`, a function of a module."""
@@ -168,7 +168,7 @@ def _become(request: dict[str, Any]) -> None:
 
             from tests.faults.crashing import arm
 
-            arm(request["freeze_at"], freeze=True)
+            arm(request["freeze_at"], table=request["table"], freeze=True)
             call_command("run_worker")
         else:
             import importlib

@@ -12,7 +12,7 @@ from pathlib import Path
 from progress import OperationFailed, StreamingOperation
 from tests.faults.checker import TEXT, digest
 
-PIECE = "piece"  # the state in which a message is a piece
+PIECE = "piece"  # marks the events whose message is one; others may repeat it
 
 
 class Publish(StreamingOperation[dict[str, int]]):
@@ -36,7 +36,7 @@ class Publish(StreamingOperation[dict[str, int]]):
                     raise OperationFailed("Failed, as asked.", code="no_data")
                 noise = f"{rng.getrandbits(rng.randint(0, 240)):x}"
                 if self.states_only or rng.random() < 0.5:
-                    progress.state(PIECE, notes.piece(notes.execution, noise))
+                    progress.state(PIECE, notes.piece(notes.execution, noise), metadata={PIECE: True})
                 else:
                     progress.content(notes.piece(TEXT, noise))
                 await asyncio.sleep(rng.random() * self.rest)

@@ -11,6 +11,7 @@ import httpx
 
 from tests.faults.checker import connect
 from tests.faults.proxy import NO_FAULT, Fault
+from tests.faults.readers import Reader
 from tests.faults.stage import LIMIT, Stage, item, start_operation
 
 READERS = 3  # of each run
@@ -35,10 +36,10 @@ class Scenario:
                 await self._start(client)
                 async with asyncio.TaskGroup() as group:
                     for run in self.runs:
-                        first = self.stage.reader(client, run, *self._addresses())
+                        first = self.stage.reader(run, *self._addresses())
                         group.create_task(first.follow())
                         for _ in range(READERS - 1):
-                            group.create_task(self._join(client, first, self.rng.random() * 0.3))
+                            group.create_task(self._join(first, self.rng.random() * 0.3))
                     group.create_task(self._harm(client))
             finally:
                 for proxy in self.stage.proxies:
@@ -97,11 +98,11 @@ class Scenario:
 
         return fault
 
-    async def _join(self, client: httpx.AsyncClient, first, delay: float) -> None:
+    async def _join(self, first: Reader, delay: float) -> None:
         """Follow from where the first reader then is, or from the beginning."""
         after = self.rng.random() < 0.5
         await asyncio.sleep(delay)
-        reader = self.stage.reader(client, first.run, *self._addresses(), after=first.position if after else 0)
+        reader = self.stage.reader(first.run, *self._addresses(), after=first.position if after else 0)
         await reader.follow()
 
     async def _harm(self, client: httpx.AsyncClient) -> None:

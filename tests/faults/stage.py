@@ -87,8 +87,8 @@ class Stage:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         return httpx.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, limits=limits, timeout=PATIENCE)
 
-    def reader(self, client: httpx.AsyncClient, run: str, *addresses: str, after: int = 0) -> Reader:
-        return Reader(self.records, client, run, *(addresses or self.addresses), after=after)
+    def reader(self, run: str, *addresses: str, after: int = 0) -> Reader:
+        return Reader(self.records, self.token, run, *(addresses or self.addresses), after=after)
 
     def published(self, run: str) -> list[dict[str, Any]]:
         return [record for record in read_records(self.folder, "published") if record["run"] == run]

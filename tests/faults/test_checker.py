@@ -17,7 +17,7 @@ def stored(seq, type, **data):
 
 
 def state(seq, name, message=""):
-    return stored(seq, "progress", currentState=name, message=message)
+    return stored(seq, "progress", currentState=name, message=message, metadata={"piece": name == "piece"})
 
 
 class Story:

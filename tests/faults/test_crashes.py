@@ -41,7 +41,7 @@ def test_a_run_that_crashes_at_each_step(sqlite_stage, known, story):
             break
     else:
         pytest.fail("it never came through")
-    assert len(judge(sqlite_stage, known) - known) >= step - 1  # the first one crashed before there was a run
+    assert len(judge(sqlite_stage, known) - known) > step // 2  # the first ones crashed before there was a run
 
 
 @pytest.mark.parametrize("story", ["is cancelled", "is executed again"])

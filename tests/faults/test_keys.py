@@ -22,7 +22,7 @@ def test_p14_fifty_starts_with_one_key_at_two_processes(machines_stage):
             body = item(pieces=6)
             other = await client.post(f"{stage.addresses[0]}/api/runs", json=body, headers=key)
             assert (other.status_code, other.json()["status"]) == (409, 409)
-            await stage.reader(client, *runs).follow()
+            await stage.reader(*runs).follow()
             return runs
 
     assert stage.violations(asyncio.run(story())) == []

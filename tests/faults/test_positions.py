@@ -28,27 +28,27 @@ def test_p4_every_position_while_it_runs_and_after_it_ended(sqlite_stage):
 
     async def story(client):
         run = await start(client, stage.addresses[0], pieces=PIECES, rest=0.01, states_only=True)
-        first = stage.reader(client, run)
+        first = stage.reader(run)
         following = asyncio.create_task(first.follow())
-        await asyncio.gather(*(resume(client, run, first, number) for number in range(CLIENTS)))
+        await asyncio.gather(*(resume(run, first, number) for number in range(CLIENTS)))
         await following
         assert stage.row(run)[0] == "completed"
-        await asyncio.gather(*(replay(client, run, first.position, number) for number in range(CLIENTS)))
+        await asyncio.gather(*(replay(run, first.position, number) for number in range(CLIENTS)))
         return [run]
 
-    async def resume(client, run, first, number):
+    async def resume(run, first, number):
         """Read a little from each position of one's own as soon as the run has come so far."""
         for position in range(number, PIECES, CLIENTS):
             while first.position < position:
                 await asyncio.sleep(0.01)
-            reader = stage.reader(client, run, after=position)
+            reader = stage.reader(run, after=position)
             await reader.follow(until=position + ENOUGH)
 
-    async def replay(client, run, last, number):
+    async def replay(run, last, number):
         """Read a little from each position, and every fifth time all that follows."""
         for position in range(number, last + 1, CLIENTS):
             until = None if position % (5 * CLIENTS) == number else position + ENOUGH
-            await stage.reader(client, run, after=position).follow(until=until)
+            await stage.reader(run, after=position).follow(until=until)
 
     assert stage.violations(limited(stage, story)) == []
 
@@ -77,7 +77,7 @@ def test_p5_a_position_that_no_log_gave_out_begins_anew(sqlite_stage, where):
 
     async def story(client):
         run = await start(client, stage.addresses[0], pieces=5, states_only=True)
-        await stage.reader(client, run).follow()
+        await stage.reader(run).follow()
         events = [(event.seq, event.payload) for event in stage.table().events if event.run == run]
         rng = random.Random(5)
         more = ["".join(rng.choices("0123456789-+. eE\t", k=rng.randint(2, 12))).strip() + "." for _ in range(10)]
@@ -97,7 +97,7 @@ def test_p5_a_position_beyond_the_log_or_before_what_is_left_of_it(sqlite_stage)
 
     async def story(client):
         run = await start(client, stage.addresses[0], pieces=6, states_only=True)
-        await stage.reader(client, run).follow()
+        await stage.reader(run).follow()
         with connect(stage.database_url) as connection:
             connection.execute(
                 "DELETE FROM progress_operationevent WHERE run_id = ? AND seq <= 4", [run.replace("-", "")]

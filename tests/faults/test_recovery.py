@@ -50,7 +50,7 @@ class TestDeath:
                 run = await start(
                     client, sqlite_stage.addresses[0], pieces=100, rest=0.05, seed=until, states_only=True
                 )
-                reader = sqlite_stage.reader(client, run)
+                reader = sqlite_stage.reader(run)
                 await reader.follow(until=until)
                 sqlite_stage.webs[0].kill()
                 await asyncio.to_thread(sqlite_stage.open)
@@ -65,7 +65,7 @@ class TestDeath:
 
         async def story(client):
             run = await start(client, stage.addresses[0], pieces=100, rest=0.05, states_only=True)
-            reader = stage.reader(client, run)
+            reader = stage.reader(run)
             await reader.follow(until=7)
             executing(stage, run)[0].kill()
             stage.postgres.stop(signal.SIGQUIT)  # at once, without a checkpoint
@@ -83,7 +83,7 @@ class TestDeath:
         async def story(client):
             lost = await start(client, stage.addresses[0], pieces=1000, rest=0.1)
             again = await start(client, stage.addresses[0], pieces=20, rest=0.1, again=True)
-            readers = [stage.reader(client, run) for run in (lost, again)]
+            readers = [stage.reader(run) for run in (lost, again)]
             await asyncio.gather(*(reader.follow(until=5) for reader in readers))
             web = stage.webs[0]
             web.kill()
@@ -106,13 +106,30 @@ async def first_answer(client, url):
 
 
 class TestFrozenWorker:
+    def test_p6_what_a_worker_had_taken_and_not_begun_is_executed_by_another(self, machines_stage):
+        stage = machines_stage
+
+        async def story(client):
+            for worker in stage.workers:
+                worker.kill()
+            stage.workers = [stage.forks.worker(freeze_at=1, table="progress_operationrun")]  # before it claims a run
+            runs = [await start(client, stage.addresses[0], pieces=5, again=True) for _ in range(3)]
+            await eventually_async(stage.workers[0].is_frozen, "the worker freezes")
+            stage.workers[0].kill()
+            stage.open(workers=2)
+            await asyncio.gather(*(stage.reader(run).follow() for run in runs))
+            assert [stage.row(run)[0] for run in runs] == ["completed"] * 3
+            return runs
+
+        play(stage, story)
+
     def test_p7_who_comes_back_after_its_lease_writes_nothing(self, machines_stage):
         stage = machines_stage
 
         async def story(client):
             kinds = (False, True, False, True)
             runs = [await start(client, stage.addresses[0], pieces=30, rest=0.15, again=again) for again in kinds]
-            readers = [stage.reader(client, run) for run in runs]
+            readers = [stage.reader(run) for run in runs]
             await asyncio.gather(*(reader.follow(until=4) for reader in readers))
             frozen = executing(stage, runs[1])[0]
             there = [run for run in runs if executing(stage, run) == [frozen]]
@@ -135,12 +152,12 @@ class TestFrozenWorker:
         async def story(client):
             for worker in stage.workers:
                 worker.kill()
-            frozen = stage.workers[0] = stage.forks.worker(freeze_at=5)  # the claim was 1 and 2; it has begun to write
+            frozen = stage.workers[0] = stage.forks.worker(freeze_at=3, table="progress_operationevent")  # in a commit
             run = await start(client, stage.addresses[0], pieces=20, rest=0.05, again=True)
             await eventually_async(frozen.is_frozen, "the worker freezes")
             stage.workers[1] = stage.forks.worker()
             try:
-                await stage.reader(client, run).follow()
+                await stage.reader(run).follow()
             finally:
                 frozen.signal(signal.SIGCONT)
             assert stage.row(run)[0] == "completed", stage.row(run)
@@ -159,7 +176,7 @@ class TestAway:
 
         async def story(client):
             runs = [await start(client, address, pieces=20, rest=OUTAGE / 8) for address in stage.addresses]
-            readers = [stage.reader(client, run) for run in runs]
+            readers = [stage.reader(run) for run in runs]
             following = asyncio.gather(*(reader.follow() for reader in readers))
             await eventually_async(lambda: min(reader.position for reader in readers) > 3, "the readers see something")
             with idle([*stage.webs, *stage.workers]):
@@ -177,7 +194,7 @@ class TestAway:
 
         async def story(client):
             run = await start(client, stage.addresses[0], pieces=30, rest=0.1)
-            reader = stage.reader(client, run)
+            reader = stage.reader(run)
             await reader.follow(until=3)
             following = asyncio.create_task(reader.follow())
             for _ in range(3):
@@ -198,7 +215,7 @@ class TestAway:
 
         async def story(client):
             run = await start(client, stage.addresses[0], pieces=20, rest=OUTAGE / 8)
-            reader = stage.reader(client, run)
+            reader = stage.reader(run)
             await reader.follow(until=4)
             following = asyncio.create_task(reader.follow())
             with connect(stage.database_url) as connection, idle(stage.webs):

@@ -12,7 +12,7 @@ from django.test import SimpleTestCase, TransactionTestCase, override_settings
 from django.utils import timezone
 from httpx_sse import connect_sse
 
-from progress import runs
+from progress import recovery
 from progress.backends.procrastinate import ProcrastinateBackend
 from progress.models import OperationRun
 from tests.services import ROOT, running_site, running_worker
@@ -51,7 +51,7 @@ class LostJobTests(TransactionTestCase):
             late = timezone.now() - timedelta(days=1)
             run = OperationRun.objects.create(operation="demo", worker="elsewhere:1:1", last_seq=0)
             OperationRun.objects.filter(pk=run.pk).update(created_at=late)
-            assert runs.sweep() == 1
+            assert recovery.sweep() == 1
         run.refresh_from_db()
         assert (run.status, run.error["code"]) == ("failed", "timeout")
 

@@ -19,7 +19,7 @@ from django.test import override_settings
 from django.utils import timezone
 from pydantic import ValidationError
 
-from progress import OperationFailed, StreamingOperation, runs, stream_operation
+from progress import OperationFailed, StreamingOperation, recovery, runs, stream_operation
 from progress.batch import MAX_ITEMS, REPORT_EVERY, REPORTS_PER_AGE, Batch
 from progress.children import listed
 from progress.conf import setting
@@ -288,14 +288,14 @@ class LostWorkerTests(BatchCase):
         batch = self.lost(
             Batch(items=[Again(), Count(), Count()]), 0, 1
         )  # what is idempotent is not executed alone either
-        runs.sweep()
+        recovery.sweep()
         _events, children = async_to_sync(self.assert_family)(batch)
         assert {child.error["code"] for child in (batch, *children)} == {"worker_lost"}
 
     def test_a_cancelled_one_ends_as_cancelled(self):
         batch = self.lost(Batch(items=[Count(), Count()]), 0)
         runs.request_cancel(batch.pk)
-        runs.sweep()
+        recovery.sweep()
         _events, children = async_to_sync(self.assert_family)(batch)
         assert {child.status for child in (batch, *children)} == {"cancelled"}
 
@@ -306,7 +306,7 @@ class LostWorkerTests(BatchCase):
         begun = self.lost(Batch(items=[Count()]))
         OperationRun.objects.filter(pk=begun.pk).update(lease_expires_at=timezone.now() + timedelta(seconds=60))
         time.sleep(0.01)
-        runs.sweep()
+        recovery.sweep()
         _events, children = async_to_sync(self.assert_family)(waiting)
         assert {child.error["code"] for child in (waiting, *children)} == {"timeout"}
         assert begun.children.get().status == "queued"
@@ -314,7 +314,7 @@ class LostWorkerTests(BatchCase):
     def test_nothing_is_left_behind_by_a_batch_that_has_ended(self):
         batch = self.lost(Batch(items=[Count(), Count()]))
         OperationRun.objects.filter(pk=batch.pk).update(status="failed")
-        runs.sweep()
+        recovery.sweep()
         assert {child.status for child in batch.children.all()} == {"cancelled"}
 
     def test_a_batch_that_cannot_be_built_again_ends_with_its_children(self):

@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, ProgrammingError, connection
 from django.test import SimpleTestCase, override_settings
 
-from progress import StreamingOperation, runs
+from progress import StreamingOperation, recovery, runs, workers
 from progress import log as log_module
 from progress.bell import bell
 from progress.database import in_database, storable
@@ -185,10 +185,10 @@ class SupervisorTests(LogCase):
 
     def test_a_cancel_that_lost_its_process_ends_as_cancelled(self):
         run = OperationRun.objects.create(
-            operation="test_count", worker=runs.worker_name().rsplit(":", 2)[0] + ":999999:1"
+            operation="test_count", worker=workers.worker_name().rsplit(":", 2)[0] + ":999999:1"
         )
         runs.request_cancel(run.pk)  # and the process died before it could write the end
-        assert runs.sweep() == 1
+        assert recovery.sweep() == 1
         assert self.fresh(run).status == "cancelled"
 
     def test_a_worker_on_another_machine_is_not_judged_by_its_process_id(self):
@@ -196,7 +196,7 @@ class SupervisorTests(LogCase):
             run = OperationRun.objects.create(
                 operation="test_count", status="running", worker=worker, lease_token=worker
             )
-            assert runs.sweep() == 0
+            assert recovery.sweep() == 0
             assert self.fresh(run).is_active
 
     async def test_leases_are_renewed_beside_the_writer_without_a_deadlock(self):

@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.test import override_settings
 from django.utils import timezone
 
-from progress import StreamingOperation, runs
+from progress import StreamingOperation, recovery, runs, workers
 from progress.models import OperationRun
 from progress.owners import Owner
 
@@ -22,7 +22,7 @@ class PlaceTests(RunCase):
         began = timezone.now() - timedelta(seconds=10)
         made = []
         for number in range(count):
-            run = OperationRun.objects.create(operation="test_count", worker=runs.worker_name(), **columns)
+            run = OperationRun.objects.create(operation="test_count", worker=workers.worker_name(), **columns)
             OperationRun.objects.filter(pk=run.pk).update(created_at=began + timedelta(milliseconds=number))
             made.append(run)
         return made
@@ -36,18 +36,18 @@ class PlaceTests(RunCase):
     def test_each_is_told_its_place_and_told_again_only_when_it_changed(self):
         made = self.waiting(4)
         for _ in range(3):
-            runs.sweep()
+            recovery.sweep()
         assert [self.places(run) for run in made] == [[1], [2], [3], [4]]
         OperationRun.objects.filter(pk=made[1].pk).update(status="completed")
-        runs.sweep()
+        recovery.sweep()
         assert [self.places(made[number]) for number in (0, 2, 3)] == [[1], [3, 2], [4, 3]]
         assert self.fresh(made[3]).message == "Waiting to start, number 3 in the queue"
         assert self.fresh(made[3]).last_seq == 2
 
     def test_one_that_has_only_just_come_is_not_told(self):
-        run = OperationRun.objects.create(operation="test_count", worker=runs.worker_name())
+        run = OperationRun.objects.create(operation="test_count", worker=workers.worker_name())
         OperationRun.objects.filter(pk=run.pk).update(created_at=timezone.now() + timedelta(seconds=60))
-        runs.sweep()
+        recovery.sweep()
         assert self.places(run) == []
 
     def test_children_of_a_batch_wait_for_their_batch_and_not_in_the_queue(self):
@@ -56,20 +56,20 @@ class PlaceTests(RunCase):
         )
         (child,) = self.waiting(1, parent=parent, position=0)
         (other,) = self.waiting(1)
-        runs.sweep()
+        recovery.sweep()
         assert (self.places(child), self.places(other)) == ([], [1])
 
     def test_another_process_has_a_queue_of_its_own(self):
         self.waiting(2)
         (elsewhere,) = self.waiting(1)
         OperationRun.objects.filter(pk=elsewhere.pk).update(worker="elsewhere:1:1")
-        runs.sweep()
+        recovery.sweep()
         assert self.places(elsewhere) == [1]
 
     async def test_a_reader_hears_it_and_the_run_starts_as_if_nothing_was(self):
         (run,) = await sync_to_async(self.waiting)(1, params={"to": 2})
         reading = asyncio.create_task(self.end_of(run))
-        await sync_to_async(runs.sweep)()
+        await sync_to_async(recovery.sweep)()
         await sync_to_async(runs.enqueue)(run.pk)
         assert (await reading).status == "completed"
         events = await self.assert_one_end(run)
@@ -93,7 +93,7 @@ class PlaceTests(RunCase):
         from django.db import connections
 
         try:
-            runs.sweep()
+            recovery.sweep()
         finally:
             connections.close_all()
 
@@ -131,7 +131,7 @@ class SecondAttemptTests(RunCase):
         await OperationRun.objects.filter(pk=run.pk).aupdate(
             lease_expires_at=expired, lease_token="dead", worker="elsewhere:1:1", **columns
         )
-        assert await sync_to_async(runs.sweep)() == 1
+        assert await sync_to_async(recovery.sweep)() == 1
         return before, await self.end_of(run, timeout=30)
 
     async def test_the_text_is_not_doubled_and_the_percentage_does_not_fall(self):
@@ -172,10 +172,10 @@ class SecondAttemptTests(RunCase):
         hour = timezone.now() - timedelta(hours=1)
         run = OperationRun.objects.create(operation="test_again", lease_expires_at=timezone.now(), attempt=1)
         OperationRun.objects.filter(pk=run.pk).update(created_at=hour)
-        runs.sweep()
+        recovery.sweep()
         assert self.fresh(run).is_active
         OperationRun.objects.filter(pk=run.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=61))
-        runs.sweep()
+        recovery.sweep()
         assert self.fresh(run).error["code"] == "timeout"
 
 
@@ -198,7 +198,7 @@ class ReaderTests(RunCase):
         others = OperationRun.objects.create(
             operation="test_hold", read_at=self.gone(600), **{**held, "lease_token": "z"}
         )
-        runs.sweep()
+        recovery.sweep()
         assert self.fresh(left).cancel_requested_at is not None
         assert self.fresh(left_waiting).status == "cancelled"
         for run in (never_read, read, others):

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from progress import StreamingOperation, runs
+from progress import StreamingOperation, recovery, runs, workers
 from progress.log import Lease
 from progress.models import OperationRun
 from progress.owners import Owner
@@ -244,42 +244,42 @@ class SweepTests(RunCase):
 
     def test_a_lost_run_ends_as_worker_lost(self):
         run = self.abandoned("test_count")
-        assert runs.sweep() == 1
+        assert recovery.sweep() == 1
         async_to_sync(self.assert_one_end)(run)
         assert (self.fresh(run).error["code"], self.fresh(run).error["retryable"]) == ("worker_lost", True)
-        assert runs.sweep() == 0
+        assert recovery.sweep() == 0
 
     def test_an_idempotent_one_gets_a_new_attempt(self):
         run = self.abandoned("test_again")
-        assert runs.sweep() == 1
+        assert recovery.sweep() == 1
         async_to_sync(self.end_of)(run)
         assert (self.fresh(run).status, self.fresh(run).attempt) == ("completed", 2)
         assert Again.operation_name == run.operation
 
     def test_but_not_for_ever(self):
         run = self.abandoned("test_again", attempt=3)
-        runs.sweep()
+        recovery.sweep()
         assert self.fresh(run).error["code"] == "worker_lost"
 
     def test_a_living_lease_is_left_alone(self):
         run = self.abandoned(
-            "test_count", lease_expires_at=timezone.now() + timedelta(seconds=30), worker=runs.worker_name()
+            "test_count", lease_expires_at=timezone.now() + timedelta(seconds=30), worker=workers.worker_name()
         )
-        assert runs.sweep() == 0
+        assert recovery.sweep() == 0
         assert self.fresh(run).is_active
 
     def test_a_dead_process_of_this_machine_is_known_before_its_lease_ends(self):
-        name = runs.worker_name().rsplit(":", 2)[0]
+        name = workers.worker_name().rsplit(":", 2)[0]
         run = self.abandoned(
             "test_count", lease_expires_at=timezone.now() + timedelta(seconds=30), worker=f"{name}:999999:1"
         )
-        assert runs.sweep() == 1
+        assert recovery.sweep() == 1
         assert self.fresh(run).error["code"] == "worker_lost"
 
     def test_what_waited_in_a_dead_process_starts_here(self):
-        name = runs.worker_name().rsplit(":", 2)[0]
+        name = workers.worker_name().rsplit(":", 2)[0]
         run = OperationRun.objects.create(operation="test_count", params={"to": 2}, worker=f"{name}:999999:1")
-        assert runs.sweep() == 1
+        assert recovery.sweep() == 1
         async_to_sync(self.end_of)(run)
         assert self.fresh(run).status == "completed"
 
@@ -287,7 +287,7 @@ class SweepTests(RunCase):
     def test_a_run_that_waited_too_long_ends(self):
         run = OperationRun.objects.create(operation="test_count")
         OperationRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(seconds=6))
-        runs.sweep()
+        recovery.sweep()
         assert self.fresh(run).error["code"] == "timeout"
 
     @override_settings(PROGRESS={"LEASE_RENEW": 0.3, "LEASE": 1.0})
@@ -295,7 +295,7 @@ class SweepTests(RunCase):
         run = await runs.start(Count(to=100, rest=0.02))
         await self.until(run, "running")
         await asyncio.sleep(1.5)
-        assert await sync_to_async(runs.sweep)() == 0
+        assert await sync_to_async(recovery.sweep)() == 0
         await runs.cancel(run)
         await self.end_of(run)
 

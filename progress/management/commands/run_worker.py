@@ -15,7 +15,7 @@ from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, task_backends
 
 from progress import drain
 from progress.execution import supervisor
-from progress.runs import worker_name
+from progress.workers import worker_name
 
 LAST = 2.0  # seconds that Procrastinate gets to sign off, once nothing executes
 

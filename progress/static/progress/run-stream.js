@@ -61,10 +61,8 @@ export class RunStream extends EventTarget {
   /** An event of this run was heard. */
   receive({ id, type, data }) {
     if (!this.#running) return;
-    if (data.metadata?.resync) {
-      if (data.metadata.lastSeq < this.#last) this.#reset();
-      this.#join();
-    } else if (id > this.#last + 1) this.#join();
+    // The server's word that the log cannot be read on from there: catching up finds what it has, or that it begins anew.
+    if (data.metadata?.resync || id > this.#last + 1) this.#join();
     else this.#receive({ seq: id, type, data, age: 0 });
   }
 
@@ -153,9 +151,10 @@ export class RunStream extends EventTarget {
       const run = await fetchRun(this.#src);
       if (!this.#running) return true;
       if (!run) return false;
-      if (run.last_seq < this.#last) this.#reset();
-      else if (ENDINGS.includes(run.status) && (asked || run.last_seq === this.#last)) return this.#end(run);
-      else if (asked || run.last_seq === this.#last) return true;
+      if (this.#last !== before) return true; // streamed meanwhile: the snapshot is older
+      if (run.last_seq < before) this.#reset();
+      else if (ENDINGS.includes(run.status) && (asked || run.last_seq === before)) return this.#end(run);
+      else if (asked || run.last_seq === before) return true;
     }
     return true;
   }
