@@ -33,7 +33,7 @@ def operation_progress(
     named = names or {}
     children = [
         {"run": child, "name": named.get(str(child.pk)), "page": pages.replace("{id}", str(child.pk))}
-        for child in run.with_children().children.all()
+        for child in (run.with_children().children.all() if run.operation == "batch" else ())
     ]
     return {
         "run": run,
