@@ -10,7 +10,6 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Literal
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from asgiref.sync import ThreadSensitiveContext
@@ -56,7 +55,7 @@ class StartMessage(_Message):
     operation: str
     params: dict[str, JsonValue] = {}
     on_disconnect: Literal["continue", "cancel"] = "continue"
-    idempotency_key: str = Field(default="", pattern=r"^[!-~]{0,255}$")
+    idempotency_key: str | None = Field(default=None, pattern=r"^[!-~]{1,255}$")
 
 
 class SubscribeMessage(_Message):
@@ -184,7 +183,7 @@ class RunConsumer(AsyncWebsocketConsumer):
                 request = await handshake(self.scope)
                 async with _own_thread():
                     run = await start_for(
-                        request, operation, on_disconnect=message.on_disconnect, key=message.idempotency_key
+                        request, operation, on_disconnect=message.on_disconnect, key=message.idempotency_key or ""
                     )
                 await self._tell(_ref(message) | {"run": str(run.pk)})
             case CancelMessage():
@@ -322,7 +321,8 @@ def _from_here(request: Handshake) -> bool:
         return True
     origin = request.headers.get("Origin", "")
     try:
-        return urlsplit(origin).netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS
+        scheme = "https" if request.scheme in ("https", "wss") else "http"
+        return origin == f"{scheme}://{request.get_host()}" or origin in settings.CSRF_TRUSTED_ORIGINS
     except (DisallowedHost, ValueError):
         return False
 

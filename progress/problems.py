@@ -158,9 +158,11 @@ def read_body[M: BaseModel](request: HttpRequest, model: type[M]) -> M:
 def read_object(text: bytes | str, what: str = "body") -> dict[str, Any]:
     """Return the JSON object that `text` is. Raises Problem 400 or 422, which call it `what`."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer)
         too_deep = _depth(value) > MAX_DEPTH
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        too_deep = True
+    except ValueError as error:
         raise Problem(400, f"The {what} is not JSON: {error}.") from None
     if too_deep:
         raise Problem(400, f"The {what} is nested deeper than {MAX_DEPTH} levels.")
@@ -181,6 +183,12 @@ def validated[M: BaseModel](value: dict[str, Any], model: type[M]) -> M:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 100:
+        raise ValueError(f"{text[:20]}… is too large a number")
+    return int(text)
 
 
 def _finite(text: str) -> float:

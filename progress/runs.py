@@ -274,7 +274,11 @@ def end_children(
     left = OperationRun.objects.filter(parent=parent, status__in=ACTIVE)
     if waiting:
         left = left.filter(status=Status.QUEUED, lease_token="")
-    taken = [(child, take_lease(left.filter(pk=child.pk, lease_token=child.lease_token))) for child in left]
+    with transaction.atomic():  # one commit for all; in the order of the log's writer, as in `renew`
+        taken = [
+            (child, take_lease(left.filter(pk=child.pk, lease_token=child.lease_token)))
+            for child in left.order_by("pk")
+        ]
     ends = [
         _append_end(lease, OperationCancelled() if child.cancel_requested_at else error)
         for child, lease in taken

@@ -146,8 +146,9 @@ class StartTests(ApiCase):
             (b"\xff\xfe", 400, "not JSON"),
             (b'{"operation": NaN}', 400, "NaN is not a JSON number"),
             (b"[" * 100_000, 413, "at most 65,536 bytes"),
-            (b"[" * 40_000, 400, "not JSON"),
+            (b"[" * 40_000, 400, "nested deeper"),
             (b"[" * 40 + b"]" * 40, 400, "nested deeper"),
+            (b'{"operation": ' + b"9" * 5_000 + b"}", 400, "too large a number"),
             (b"[]", 422, "must be a JSON object"),
             (b'"x"', 422, "must be a JSON object"),
         ]

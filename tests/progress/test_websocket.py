@@ -249,13 +249,17 @@ class DoorTests(SocketCase):
             "http://evil.example",
             "http://testserver.evil.example",
             "http://testserver:81",
+            "https://testserver",
+            "ftp://testserver",
             "null",
             "",
             "http://[",
         ):
             assert not await self.opens(self.alice, origin=origin), origin
         assert await self.opens(self.alice)
-        assert await self.opens(self.alice, origin="https://testserver")
+        with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_HOST", "testserver")):  # any header that is there
+            assert await self.opens(self.alice, origin="https://testserver")
+            assert not await self.opens(self.alice)
         with override_settings(CSRF_TRUSTED_ORIGINS=["http://localhost:81"]):
             assert await self.opens(self.alice, origin="http://localhost:81")
         assert await self.opens(token=good, origin="")
