@@ -31,6 +31,7 @@ from .rows import position, read_page
 
 logger = logging.getLogger("progress")
 LINGER = 2.0  # seconds the writer thread waits for more before it ends and closes its connection
+ROWS = 500  # of one INSERT
 RETRY_FOR = 90.0  # seconds a failing commit is tried again: an outage of a minute, and the time to connect again
 UNREACHABLE = (OperationalError, InterfaceError)  # the database is away or busy; anything else fails every time
 
@@ -234,9 +235,7 @@ def _store(by_lease: dict[Lease, list[_Append]]) -> dict[_Append, Exception]:
                     continue
                 seq = events[-1].seq
                 rows += [(_pk(lease.run), event.seq, event.at, event.type, event.payload) for event in events]
-        if rows:
-            with connection.cursor() as cursor:
-                cursor.executemany(_insert_sql(), rows)
+        _insert(rows)
     return errors
 
 
@@ -282,11 +281,17 @@ def _pk(run: UUID) -> Any:
     return OperationEvent._meta.get_field("run").get_db_prep_value(run, connection)
 
 
-def _insert_sql() -> str:
-    # executemany costs a tenth of bulk_create per row, and this is the one hot path to the database.
+def _insert(rows: list[tuple[Any, ...]]) -> None:
+    # bulk_create costs several times as much per row, and this is the one hot path to the database. executemany makes a
+    # pipeline of PostgreSQL's connection, in which idle_in_transaction_session_timeout never begins to count.
     quote = connection.ops.quote_name
-    names = ("run_id", "seq", "at", "type", "payload")
-    return f"INSERT INTO {quote(OperationEvent._meta.db_table)} ({', '.join(map(quote, names))}) VALUES (%s, %s, %s, %s, %s)"  # noqa: S608
+    names = ", ".join(map(quote, ("run_id", "seq", "at", "type", "payload")))
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), ROWS):
+            part = rows[start : start + ROWS]
+            values = ", ".join(["(%s, %s, %s, %s, %s)"] * len(part))
+            sql = f"INSERT INTO {quote(OperationEvent._meta.db_table)} ({names}) VALUES {values}"  # noqa: S608
+            cursor.execute(sql, [value for row in part for value in row])
 
 
 async def patiently[T](function: Callable[..., Awaitable[T]], *args: Any) -> T:

@@ -36,8 +36,8 @@ class Proxy:
         self._fault: Callable[[], Fault] = lambda: NO_FAULT
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy")
-        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._server: asyncio.Server | None = None
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter | None] = {}
+        self._listener: socket.socket | None = None
         self._flowing, self._healed = asyncio.Event(), asyncio.Event()
 
     @property
@@ -87,22 +87,26 @@ class Proxy:
         self._flowing.set()
         self._healed.set()
         self._healed = asyncio.Event()
-        if self._server is None:
-            self._server = await asyncio.start_server(self._accept, self.host, self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+        if self._listener is None:
+            self._listener = socket.create_server((self.host, self.port))
+            self._listener.setblocking(False)
+            self.port = self._listener.getsockname()[1]
+            self._loop.add_reader(self._listener, self._accept, self._listener)
 
     async def _hold(self) -> None:
         self._flowing.clear()
 
     async def _shut(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
 
     async def _cut(self, reset: bool) -> None:
         connections = dict(self._connections)
         for task, writer in connections.items():
-            _end(writer, reset)
+            if writer is not None:
+                _end(writer, reset)
             task.cancel()
         if connections:
             await asyncio.wait(connections)
@@ -112,20 +116,33 @@ class Proxy:
         await self._cut(reset=True)
         await asyncio.sleep(0)  # transports close their sockets at the loop's next turn
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        # Not asyncio's own server, which loses what it accepts while it is being closed.
+        with contextlib.suppress(BlockingIOError):
+            client, _ = listener.accept()
+            client.setblocking(False)
+            task = self._loop.create_task(self._connect(client))
+            self._connections[task] = None
+            task.add_done_callback(lambda task: self._forget(task, client))
+
+    def _forget(self, task: asyncio.Task[None], client: socket.socket) -> None:
+        if self._connections.pop(task) is None:  # cancelled before it had begun
+            client.close()
+
+    async def _connect(self, client: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=client)
         task = asyncio.current_task()
         assert task is not None
         self._connections[task] = writer
-        try:
-            await self._pass(reader, writer, self._fault())
-        finally:
-            del self._connections[task]
+        await self._pass(reader, writer, self._fault())
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault) -> None:
         try:
             server_reader, server_writer = await asyncio.open_connection(self.host, self._target)
-        except OSError:
+        except BaseException as error:
             _end(writer, reset=True)
+            if not isinstance(error, OSError):
+                raise
             return
         up = asyncio.create_task(self._pump(reader, server_writer, NO_FAULT))
         down = asyncio.create_task(self._pump(server_reader, writer, fault))
