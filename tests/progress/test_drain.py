@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import signal
 import sqlite3
 import threading
@@ -19,6 +20,7 @@ from progress import drain
 from progress.execution import supervisor
 from tests.services import running_site
 
+READERS = int(os.environ.get("FAULT_READERS", "60")) // 4  # of each of four runs
 KEY = "x" * 60  # signs the session that owns the runs, over restarts
 ENDED = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
@@ -166,7 +168,7 @@ def test_a_rolling_restart_shows_every_reader_every_event_once(postgres_url):
         for address in [*addresses.values()] * 2:
             client.base_url = address
             runs.append(start(client, "demo", seconds=10, steps=150, content=300))
-        readers = [Reader(run, addresses, dict(client.cookies)) for run in runs for _ in range(15)]
+        readers = [Reader(run, addresses, dict(client.cookies)) for run in runs for _ in range(READERS)]
 
         def restart():
             for name, running in processes.items():
@@ -175,7 +177,7 @@ def test_a_rolling_restart_shows_every_reader_every_event_once(postgres_url):
                 addresses[name] = stack.enter_context(site(postgres_url, name)).address
 
         async def read_all():
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(300):
                 await asyncio.gather(*(reader.read(turn) for turn, reader in enumerate(readers)))
 
         codes = []
