@@ -33,6 +33,7 @@ class Node:
         self._past = 0.0  # what the ended parts have done
         self._loops: list[Loop] = []  # those under way, outermost first
         self._own, self._unknown = 0.0, False
+        self._marks: dict[str, Any] = {}  # metadata of all that is reported on it and below it
 
     def __call__(
         self,
@@ -49,11 +50,14 @@ class Node:
         self._operation._reporter.touch()
         if value is not None:
             self._set(value, total)
-        self._operation._tick(message, metadata)
+        self._operation._tick(message, metadata, self)
 
-    def step(self, message: str, weight: float) -> Step:
-        """Return a part of this work, used in a `with`: its 100 % is the share `weight` (0 to 1) of this."""
-        return Step(self, message, weight)
+    def step(self, message: str, weight: float, *, metadata: Mapping[str, Any] | None = None) -> Step:
+        """Return a part of this work, used in a `with`: its 100 % is the share `weight` (0 to 1) of this.
+
+        `metadata` marks every progress event that is reported on it or below it, operations that it runs included.
+        """
+        return Step(self, message, weight, metadata)
 
     def track[T](
         self, iterable: Iterable[T] | AsyncIterable[T], total: float | None = None, message: str | None = None
@@ -104,7 +108,7 @@ class Node:
         with self._operation._reporter.lock:
             share = share_done(self._loops)
         self._set(share or 0.0, None if share is None else 1.0)
-        self._operation._tick(message, None)
+        self._operation._tick(message, None, self)
 
     def _set(self, value: float, total: float | None) -> None:
         if not math.isfinite(value) or (total is not None and not math.isfinite(total)):
@@ -117,8 +121,10 @@ class Node:
 class Step(Node):
     """A weighted part of an operation; report on it as on the whole."""
 
-    def __init__(self, parent: Node, message: str, weight: float) -> None:
+    def __init__(self, parent: Node, message: str, weight: float, metadata: Mapping[str, Any] | None = None) -> None:
         super().__init__(parent._operation, weight)
+        self._marks = {**parent._marks, **(metadata or {})}
+        encode(self._marks)  # raises here, not where a held report is sent
         self._message = message
         self._whole = parent
         parent._begin(self)
@@ -149,6 +155,7 @@ class Progress(Node):
         self._shown = operation.shown_percentage if own_curve else None
         self._parent = parent._operation if parent is not None else None
         self._whole = parent
+        self._marks = parent._marks if parent is not None else {}
         self._states = operation.declared_states()
         self._state, self._message = "running", ""
         self._low, self._high, self._top = 0.0, self._percentage_after(-1.0), reporter.reached(self._name)
@@ -185,7 +192,13 @@ class Progress(Node):
         """Add `text` to the run's text. Pieces that come fast are joined."""
         self._reporter.touch()
         if text:
-            self._reporter.content(self, text)
+            self._reporter.write(self, "content", text)
+
+    def reasoning(self, text: str) -> None:
+        """Add `text` to what a model thinks on the way, which is no part of the run's text: `metadata.reasoning`, in pieces."""
+        self._reporter.touch()
+        if text:
+            self._reporter.write(self, "reasoning", text)
 
     async def in_thread[T](self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call a blocking `function` in a thread. Its database connections are closed at the end."""
@@ -195,14 +208,20 @@ class Progress(Node):
     def _done(self) -> float:
         return 1.0 if self._state == "completed" else self._top / 100
 
-    def _tick(self, message: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
+    def _tick(
+        self, message: str | None = None, metadata: Mapping[str, Any] | None = None, by: Node | None = None
+    ) -> None:
+        by = by or self
         if metadata:
             encode(metadata := dict(metadata))  # a report that is held would else fail where nobody hears of it
+        if by._marks:
+            metadata = {**by._marks, **(metadata or {})}
         with self._reporter.lock:
             if message is not None:
                 self._message = message
             self._percentage()
-            self._reporter.tick(self, lambda: self._data(metadata))
+            said = self._message  # until a held report is sent, another step may have said something else
+            self._reporter.tick(by, lambda: {**self._data(metadata), "message": said})
             if self._parent is not None and self._weight:
                 self._parent._tick(message)
 
@@ -239,7 +258,7 @@ class Progress(Node):
             self._reporter.lock.release()
 
     def _data(self, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        extra = dict(metadata or {})
+        extra = {**self._marks, **(metadata or {})}
         if self._parent is not None:
             extra["parentOperation"] = self._parent._name
         percentage = self._percentage()

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .conf import setting
 from .events import EventType, ProgressEvent, now_ms
@@ -17,11 +17,13 @@ from .hooks import HookContext, Hooks
 from .operations import IMPLICIT_STATES
 
 if TYPE_CHECKING:
-    from .nodes import Progress
+    from .nodes import Node, Progress
     from .owners import Owner
     from .rows import Earlier
 
 logger = logging.getLogger("progress")
+Text = Literal["content", "reasoning"]
+Held = Literal["tick"] | Text
 # Ticks and pieces of text pass freely until they come faster than this; then the newest tick replaces those before it, and
 # pieces of text are joined, so that a tight loop costs neither storage nor readers.
 TICK_BURST, TICK_RATE = 40, 10.0
@@ -78,9 +80,9 @@ class Reporter:
         self._loop_thread = threading.get_ident()
         self.lock = threading.RLock()
         self._ticks, self._texts = _Bucket(TICK_BURST, TICK_RATE), _Bucket(CONTENT_BURST, CONTENT_RATE)
-        # By node, not by name: two operations of one name may report side by side.
-        self._held: dict[tuple[EventType, Progress], Callable[[], None]] = {}
-        self._text: dict[Progress, str] = {}
+        # By node, not by name: two operations of one name, or two steps of one operation, may report side by side.
+        self._held: dict[tuple[Held, Node], Callable[[], None]] = {}
+        self._text: dict[tuple[Text, Progress], str] = {}
         self._timer = False
         self._left = [int(setting("RUN_EVENTS")), int(setting("RUN_BYTES"))]
         self._event_bytes = int(setting("EVENT_BYTES"))
@@ -155,45 +157,50 @@ class Reporter:
         """Nested operations may still say their ends, up to a bound of its own."""
         return event.data.get("currentState") in IMPLICIT_STATES and self._left[0] >= -ENDS_BEYOND_LIMIT
 
-    def tick(self, node: Progress, make: Callable[[], dict[str, Any]]) -> None:
+    def tick(self, node: Node, make: Callable[[], dict[str, Any]]) -> None:
         """Report a small step, or hold it until there is room: a newer one of the same node takes its place."""
         with self.lock:
             if (wait := self._ticks.take()) == 0:
-                self._held.pop(("progress", node), None)
-                self.emit("progress", make(), node)
+                self._held.pop(("tick", node), None)
+                self.emit("progress", make(), node._operation)
                 return
-            self._held["progress", node] = lambda: self.emit("progress", make(), node)
+            self._held["tick", node] = lambda: self.emit("progress", make(), node._operation)
             self._arm(wait)
 
-    def content(self, node: Progress, text: str) -> None:
+    def write(self, node: Progress, kind: Text, text: str) -> None:
+        """Report a piece of text, or hold it until there is room: a later one is joined to it."""
         with self.lock:
-            self._text[node] = self._text.get(node, "") + text
+            self._text[kind, node] = self._text.get((kind, node), "") + text
             if (wait := self._texts.take()) == 0:
-                self._held.pop(("content", node), None)
-                self._send_text(node)
+                self._held.pop((kind, node), None)
+                self._send_text(kind, node)
                 return
-            self._held["content", node] = lambda: self._send_text(node)
+            self._held[kind, node] = lambda: self._send_text(kind, node)
             self._arm(wait)
 
-    def _send_text(self, node: Progress) -> None:
-        text = self._text.pop(node, "")
+    def _send_text(self, kind: Text, node: Progress) -> None:
+        text = self._text.pop((kind, node), "")
         for start in range(0, len(text), CONTENT_PIECE):
             piece = text[start : start + CONTENT_PIECE]
-            self.emit("content", {"operation": node._name, "content": piece, "timestamp": now_ms()}, node)
+            if kind == "content":
+                self.emit("content", {"operation": node._name, "content": piece, "timestamp": now_ms()}, node)
+            else:
+                self.emit("progress", node._data({"reasoning": piece}), node)
 
     def settle(self, node: Progress) -> None:
-        """Before a change of state: send held text; drop a held tick, which the state supersedes."""
+        """Before a change of state: send held text; drop held ticks, which the state supersedes."""
         with self.lock:
-            self._held.pop(("progress", node), None)
-            if (send := self._held.pop(("content", node), None)) is not None:
-                send()
+            for kind, held in [key for key in self._held if key[1]._operation is node]:
+                send = self._held.pop((kind, held))
+                if kind != "tick":
+                    send()
 
     def settle_all(self) -> None:
         """Send all held text and drop held ticks: the end follows."""
         with self.lock:
             self._held.clear()
-            for node in list(self._text):
-                self._send_text(node)
+            for kind, node in list(self._text):
+                self._send_text(kind, node)
             if self._earlier and any(self._earlier.texts.values()):
                 raise OperationFailed(OTHER_TEXT, code="worker_lost")
 

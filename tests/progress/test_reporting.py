@@ -201,6 +201,63 @@ class StepTests(SimpleTestCase):
 
         assert percentages(report(script)) == [0, 25, 50, 100]
 
+    def test_what_a_step_is_marked_with_is_on_all_that_is_reported_below_it(self):
+        async def script(progress):
+            with progress.step("one", 0.5, metadata={"toolCallId": "a"}) as step:
+                step(1, 2, metadata={"rows": 3})
+                with step.step("inner", 1.0, metadata={"part": 1}):
+                    pass
+                await step.run(Count(to=1))
+            progress(message="after")
+
+        found = [(e.data["operation"], e.data["message"], e.data["metadata"]) for e in report(script)]
+        marked = [(operation, message) for operation, message, metadata in found if metadata.get("toolCallId") == "a"]
+        assert ("scripted", "one") in marked
+        assert ("scripted", "inner") in marked
+        assert ("test_count", "Number 1") in marked
+        assert ("test_count", "Completed") in marked
+        assert [m["rows"] for _, _, m in found if "rows" in m] == [3]
+        assert "toolCallId" not in found[-1][2]
+        assert next(metadata for _, message, metadata in found if message == "after").get("toolCallId") is None
+
+    def test_steps_side_by_side_do_not_take_each_others_place(self):
+        """Of reports that come too fast the newest of each step is kept, not the newest of all."""
+
+        async def script(progress):
+            with progress.step("a", 0.5, metadata={"toolCallId": "a"}) as a, progress.step("b", 0.5) as b:
+                for number in range(TICK_BURST + 5):
+                    b(number, 100)
+                a(1, 100, "a says")
+                b(99, 100, "b says")
+                await asyncio.sleep(0.5)
+
+        said = messages(report(script))
+        assert "a says" in said
+        assert "b says" in said
+
+    def test_a_mark_without_a_json_form_is_refused_where_it_is_given(self):
+        def script(progress):
+            with pytest.raises(TypeError, match="no JSON form"):
+                progress.step("x", 0.5, metadata={"x": object()})
+
+        assert messages(report(script)) == ["Started", "Completed"]
+
+    def test_reasoning_is_kept_whole_and_apart_from_the_text(self):
+        def script(progress):
+            for piece in range(200):
+                progress.reasoning(f"{piece} ")
+            progress.content("so")
+
+        events = report(script)
+        thought = [
+            e.data["metadata"]["reasoning"]
+            for e in events
+            if e.type == "progress" and "reasoning" in e.data["metadata"]
+        ]
+        assert "".join(thought) == "".join(f"{piece} " for piece in range(200))
+        assert len(thought) < 60
+        assert "".join(e.data["content"] for e in events if e.type == "content") == "so"
+
     def test_a_weight_is_a_share(self):
         def script(progress):
             with pytest.raises(ValueError, match="share from 0 to 1"):
