@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from pydantic import Field
 
@@ -20,6 +21,7 @@ class Chat(StreamingOperation[dict[str, Any]]):
 
     message: str = Field(min_length=1, max_length=MESSAGE_LIMIT, pattern=r"\S")
     source: str | None = Field(default=None, max_length=100, description="slug of the source; the first by default")
+    conversation: UUID | None = Field(default=None, description="the conversation to go on with; a new one by default")
 
     async def execute(self, progress: Progress) -> dict[str, Any]:
         progress.state("reading", "Reading the message")
