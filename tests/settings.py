@@ -13,6 +13,7 @@ os.environ.update(
     ALLOW_ANONYMOUS="off",
     HTTPS="off",
     AGENT_MODEL="offline",
+    AGENT_MODELS="",
     REDIS_URL="",
     WORKERS="off",
     DATABASE_POOL="0",

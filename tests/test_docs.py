@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 from django.core.management import get_commands
 
+from agentsite.agent.conf import DEFAULTS as AGENT_DEFAULTS
 from agentsite.openapi import describe
 from charts.checks import CHECKS
 from charts.operations import ChartGeneration
@@ -100,12 +101,11 @@ def test_every_variable_of_the_environment_is_described():
     assert sorted(row[0] for row in table(read("docs/settings.md"), "Environment")) == sorted(used)
 
 
-def test_every_key_of_progress_is_described_with_its_default():
-    described = {
-        key: default.replace(",", "") for key, default, _meaning in table(read("docs/settings.md"), "PROGRESS")
-    }
+@pytest.mark.parametrize(("heading", "defaults"), [("PROGRESS", DEFAULTS), ("AGENT", AGENT_DEFAULTS)])
+def test_every_key_of_the_settings_is_described_with_its_default(heading, defaults):
+    described = {key: default.replace(",", "") for key, default, _meaning in table(read("docs/settings.md"), heading)}
     assert described == {
-        key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in DEFAULTS.items()
+        key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in defaults.items()
     }
 
 

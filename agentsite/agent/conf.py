@@ -1,0 +1,20 @@
+"""What the agent may use and how much of it, from `settings.AGENT` over the defaults below."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+DEFAULTS: dict[str, Any] = {
+    "MODEL": "offline",  # or `provider:name`
+    "MODELS": [],  # others that a caller may ask for by name, each as `provider:name`
+    "RUN_TOKENS": 200_000,  # that the models of one run may read and write together
+    "RUN_SECONDS": 300.0,  # from the first call of a model in a run
+    "MODEL_ATTEMPTS": 5,  # at one call of a model that is busy
+}
+
+
+def setting(name: str) -> Any:
+    """Return AGENT[name], or its default. Raises KeyError for a name that does not exist."""
+    return getattr(settings, "AGENT", {}).get(name, DEFAULTS[name])

@@ -1,0 +1,98 @@
+"""Building a model: its provider's client with our limits, made once for each event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+import httpx2
+from django.core.exceptions import ImproperlyConfigured
+from pydantic_ai.models import Model
+
+from progress import OperationFailed
+from progress.conf import setting as progress_setting
+
+from ..conf import setting
+from .choice import Choice, choose
+
+CONNECT_TIMEOUT = 10.0  # seconds
+POOL_TIMEOUT = 30.0
+
+# A client's connections belong to the loop that opened them.
+_built: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Choice | None, Model]] = WeakKeyDictionary()
+
+
+def model_of(name: str | None = None) -> Model:
+    """Return the model `name`, by default the usual one. Raises OperationFailed where it cannot be used."""
+    try:
+        choice = choose(name or setting("MODEL"))
+    except ImproperlyConfigured as error:
+        raise OperationFailed(str(error), code="unavailable", retryable=False) from None
+    models = _built.setdefault(asyncio.get_running_loop(), {})
+    if choice not in models:
+        models[choice] = _build(choice)
+    return models[choice]
+
+
+def _build(choice: Choice | None) -> Model:
+    if choice is None:
+        from .offline import OfflineModel
+
+        return OfflineModel()
+    if choice.provider == "anthropic":
+        return _anthropic(choice)
+    if choice.provider == "google":
+        return _google(choice)
+    return _openai(choice)
+
+
+def _openai(choice: Choice) -> Model:
+    from openai import AsyncOpenAI
+    from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+    from pydantic_ai.providers import Provider
+    from pydantic_ai.providers.openai import OpenAIProvider
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+    client = AsyncOpenAI(
+        api_key=choice.key or "none",  # a server of one's own often wants no key, the client always one
+        base_url=choice.url or None,
+        max_retries=0,  # ours are seen
+        http_client=_http_client(),
+    )
+    provider: Provider[AsyncOpenAI] = OpenAIProvider(openai_client=client)
+    if choice.url and choice.provider == "openai":
+        provider = OpenAICompatibleProvider("openai-compatible", openai_client=client)
+    # Other servers speak chat completions, all of them; the responses API some.
+    if choice.provider == "openai-chat" or (choice.provider == "openai" and choice.url):
+        return OpenAIChatModel(choice.name, provider=provider)
+    return OpenAIResponsesModel(choice.name, provider=provider)
+
+
+def _anthropic(choice: Choice) -> Model:
+    from anthropic import AsyncAnthropic
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    client = AsyncAnthropic(api_key=choice.key, base_url=choice.url or None, max_retries=0, http_client=_http_client())
+    return AnthropicModel(choice.name, provider=AnthropicProvider(anthropic_client=client))
+
+
+def _google(choice: Choice) -> Model:
+    from google.genai.types import HttpRetryOptions
+    from pydantic_ai.models.google import GoogleModel
+    from pydantic_ai.providers.google import GoogleProvider
+
+    provider = GoogleProvider(
+        api_key=choice.key,
+        base_url=choice.url or None,
+        http_client=_http_client(),
+        retry_options=HttpRetryOptions(attempts=1),
+    )
+    return GoogleModel(choice.name, provider=provider)
+
+
+def _http_client() -> httpx2.AsyncClient:
+    from pydantic_ai.models import create_async_httpx2_client
+
+    silence = progress_setting("IDLE_TIMEOUT")
+    return create_async_httpx2_client(timeout=httpx2.Timeout(silence, connect=CONNECT_TIMEOUT, pool=POOL_TIMEOUT))
