@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests.clients.node import Node, installed_node
 from tests.services import NotInstalled, postgres_server, program, redis_server
 
 
@@ -36,6 +37,15 @@ def chromium() -> str:
     """The path of an installed Chromium."""
     try:
         return program("chromium", "chromium-browser", "google-chrome")
+    except NotInstalled as error:
+        miss(error)
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """Node.js with the clients of tests/clients/package.json."""
+    try:
+        return installed_node()
     except NotInstalled as error:
         miss(error)
 
