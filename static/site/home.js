@@ -1,6 +1,7 @@
 // The first page: asks, follows the run and shows what came of it. The run is in the URL, so a reload carries on.
 
-import { csrfToken } from "../progress/operation-progress.js";
+import { Client } from "../progress/client.js";
+import "../progress/operation-progress.js";
 import { make } from "../progress/run-view.js";
 import { follow } from "./page.js";
 
@@ -10,6 +11,7 @@ const problem = document.getElementById("ask-error");
 const send = form.querySelector("[type=submit]");
 const limit = Number(form.dataset.limit);
 const article = document.getElementById("run");
+const client = new Client({ patience: 2_000 }); // a broken connection is tried again, a busy server is not waited for
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -61,11 +63,11 @@ async function ask(question) {
   if (refused || send.disabled) return refused && message.focus();
   send.disabled = true;
   try {
-    const run = await start({ message: question, ...sourceField() });
+    const run = await client.post(form.dataset.chat, { message: question, ...sourceField() });
     history.pushState(null, "", `/?run=${run.id}`);
     show(run, question);
   } catch (error) {
-    complain(error.message);
+    complain(explain(error));
   } finally {
     send.disabled = false;
   }
@@ -76,27 +78,11 @@ function sourceField() {
   return source ? { source } : {};
 }
 
-// The key lets a request be sent again after a broken connection without asking twice.
-async function start(body, key = String(crypto.randomUUID?.() ?? Math.random()), tries = 2) {
-  const headers = { "Content-Type": "application/json", Accept: "application/json", Prefer: "respond-async", "X-CSRFToken": csrfToken(), "Idempotency-Key": key };
-  let response;
-  try {
-    response = await fetch(form.dataset.chat, { method: "POST", headers, body: JSON.stringify(body) });
-  } catch {
-    if (tries > 1) return start(body, key, tries - 1);
-    throw new Error("The server cannot be reached. Your question is still here: send it again in a moment.");
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
-  throw new Error(await explain(response, answer));
-}
-
-function explain(response, { detail, title }) {
-  const wait = Number(response.headers.get("Retry-After"));
-  if (response.status === 429) return `${detail || "That is too many questions at once."}${wait ? ` Try again in ${wait} s.` : ""}`;
-  if (response.status === 401) return "Sign in to ask questions.";
-  if (response.status === 403) return "This page was open for too long. Reload it and ask again.";
-  return detail || title || `The server answered ${response.status}. Try again in a moment.`;
+function explain({ status, message }) {
+  if (status === 0) return "The server cannot be reached. Your question is still here: send it again in a moment.";
+  if (status === 401) return "Sign in to ask questions.";
+  if (status === 403) return "This page was open for too long. Reload it and ask again.";
+  return message;
 }
 
 function show(run, question) {

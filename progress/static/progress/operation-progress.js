@@ -15,6 +15,7 @@
 // with `--op-`.
 // Server-rendered content is replaced when the element starts.
 
+import { Client } from "./client.js";
 import { RunState } from "./run-state.js";
 import { RunStream } from "./run-stream.js";
 import { RunView } from "./run-view.js";
@@ -22,6 +23,7 @@ import { RunView } from "./run-view.js";
 const TICK_MS = 200;
 const CONNECTION_LOST_AFTER_MS = 3_000; // short breaks are healed without a word
 const STALLED_AFTER_MS = 40_000; // without an event, over a connection that works
+const POST_PATIENCE_MS = 2_000; // a broken connection is tried again, a busy server is not waited for
 const SETTLED_MS = 2_000; // what a new connection has to bring comes within this time
 
 export class OperationProgress extends HTMLElement {
@@ -165,29 +167,30 @@ export class OperationProgress extends HTMLElement {
 
   async #cancel() {
     this.#view.cancelling(true);
-    const { ok, answer } = await this.#post("cancel");
-    if (ok) return; // the end itself comes over the stream
-    this.#view.cancelling(false);
-    this.#view.notice(answer.detail ?? "This could not be cancelled. Try again.");
+    try {
+      await this.#post("cancel"); // the end itself comes over the stream
+    } catch (error) {
+      this.#view.cancelling(false);
+      this.#view.notice(error.message);
+    }
   }
 
   async #retry() {
     this.#view.retrying(true);
-    const { ok, answer } = await this.#post("retry");
-    this.#view.retrying(false);
-    if (!ok) return this.#view.notice(answer.detail ?? "This could not be started again. Try once more.");
-    this.#tell("operation-retry", answer);
-    this.setAttribute("src", answer.links.events);
+    try {
+      const run = await this.#post("retry");
+      this.#tell("operation-retry", run);
+      this.setAttribute("src", run.links.events);
+    } catch (error) {
+      this.#view.notice(error.message);
+    } finally {
+      this.#view.retrying(false);
+    }
   }
 
-  async #post(action) {
-    try {
-      const headers = { Accept: "application/json", Prefer: "respond-async", "X-CSRFToken": this.getAttribute("csrf") || csrfToken() };
-      const response = await fetch(this.#url(action), { method: "POST", headers });
-      return { ok: response.ok, answer: await response.json() };
-    } catch {
-      return { ok: false, answer: {} };
-    }
+  #post(action) {
+    const client = new Client({ csrf: this.getAttribute("csrf") ?? undefined, patience: POST_PATIENCE_MS });
+    return client.post(this.#url(action));
   }
 
   // A URL beside that of the run's events.
@@ -200,11 +203,6 @@ function goneText(status, seen) {
   if (status === 401) return "You are signed out. Sign in to follow this run.";
   if (seen) return "This run can be followed no longer: you were signed out, or it was deleted.";
   return "This run is not here: it was deleted, or it belongs to somebody else.";
-}
-
-export function csrfToken() {
-  const meta = document.querySelector('meta[name="csrf-token"]');
-  return meta?.content ?? document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
 }
 
 customElements.define("operation-progress", OperationProgress);

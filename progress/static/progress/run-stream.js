@@ -7,15 +7,17 @@
 // "polling"), "reset" (what was seen before is not part of the log), "end" (nothing more comes; detail: the run itself if its last event is
 // not in the log any more), "gone" (detail: an HTTP status: the run is not there or not ours).
 
+import { Client } from "./client.js";
 import { sharedStream } from "./shared-stream.js";
 
-const ANSWER_MS = 30_000;
 const POLL_MS = 1_500;
 const HIDDEN_POLL_MS = 10_000;
 const MAX_POLL_MS = 10_000; // while polls fail
 const ENDINGS = ["completed", "failed", "cancelled"];
 const GONE = [401, 403, 404, 410];
 const WAKING = ["pageshow", "pagehide", "online"];
+
+const client = new Client();
 
 export class RunStream extends EventTarget {
   run;
@@ -215,11 +217,10 @@ async function fetchEvents(url, receive) {
 
 async function fetchJson(url) {
   try {
-    const response = await fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
+    const { response, body } = await client.request(url);
     // The server's own clock, as its events have it: the browser's may be wrong.
-    const at = Date.parse(response.headers.get("Date"));
-    return { status: response.status, body: response.ok ? await response.json() : null, at };
-  } catch {
-    return { status: 0, body: null };
+    return { status: response.status, body, at: Date.parse(response.headers.get("Date")) };
+  } catch ({ status = 0 }) {
+    return { status, body: null };
   }
 }

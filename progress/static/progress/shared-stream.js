@@ -13,17 +13,17 @@
 //
 // Without Web Locks (plain HTTP on another machine than this) each tab streams for itself while it is visible, and polls while it is hidden.
 
-const SILENCE_MS = 45_000; // without a byte from the server, or a word from the leader
-const FIRST_BYTE_MS = 8_000; // a proxy that holds the stream back shows up here
+import { backOff, Client, FIRST_BYTE_MS, SILENCE_MS } from "./client.js";
+
 const ANSWER_MS = 10_000; // for a leader to answer a tab that begins to follow
 const BEAT_MS = 5_000; // between two signs of life
 const GATHER_MS = 50; // what tabs ask for together is asked of the server together
 const RETRY_MS = 2_000;
-const MAX_DELAY_MS = 30_000;
 const ROOM = 50; // runs of one stream; those beyond are polled
 const FAILURES_BEFORE_POLLING = 3;
 const DOUBTFUL = [204, 400, 401, 403, 404, 410, 422]; // answers that mean: ask again which of the runs can be followed
 
+const client = new Client();
 const streams = new Map();
 
 /** The stream that brings the events of the run whose events URL is `src`, and of every other run below the same API. */
@@ -173,7 +173,6 @@ class Reader {
   #notBefore = 0; // while backing off
   #opensAt = Infinity;
   #opening = 0;
-  #mute = 0;
 
   constructor(url, send) {
     this.#url = url;
@@ -231,47 +230,36 @@ class Reader {
     this.#byteAt = Date.now();
     const attempt = new AbortController();
     this.#attempt = attempt;
-    this.#muteIn(FIRST_BYTE_MS);
     this.#stream(attempt.signal)
-      .catch(() => ({ status: 0 }))
+      .catch(({ status = 0, retryAfter }) => ({ status, retryAfter }))
       .then((answer) => attempt === this.#attempt && this.#closed(answer));
   }
 
   #close() {
     clearTimeout(this.#opening);
-    clearTimeout(this.#mute);
     this.#opensAt = Infinity;
     this.#attempt?.abort();
     this.#attempt = null;
     this.#read = "";
   }
 
-  // Resolves when the server has ended the stream, or at once where it opened none.
+  // Resolves when the server has ended the stream, rejects where it opened none, broke off or fell silent.
   async #stream(signal) {
-    const headers = { Accept: "text/event-stream" };
-    const response = await fetch(this.#address(), { headers, signal, cache: "no-store" });
-    if (response.status !== 200) return { status: response.status, retryAfter: Number(response.headers.get("Retry-After")) || 0 };
-    const chunks = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let rest = "", heard = false; ; heard = true) {
-      const { done, value } = await chunks.read();
-      if (signal.aborted || done) return { status: heard ? 200 : 0 };
+    const { response, frames } = await client.open(this.#address(), { signal });
+    let status = response.status === 200 ? 0 : response.status; // 0: ended before its first byte
+    for await (const some of frames) {
+      if (signal.aborted) break;
+      status = 200;
       this.#byte();
-      const frames = (rest + value).split("\n\n");
-      rest = frames.pop();
-      this.#pass(frames.map(fields));
+      this.#pass(some);
     }
+    return { status };
   }
 
   #byte() {
     this.#byteAt = Date.now();
     this.#failures = this.#notBefore = 0;
-    this.#muteIn(SILENCE_MS);
     if (this.#connection !== "live" || performance.now() - this.#saidAt > BEAT_MS) this.#say("live");
-  }
-
-  #muteIn(delay) {
-    clearTimeout(this.#mute);
-    this.#mute = setTimeout(() => this.#closed({ status: 0 }), delay);
   }
 
   #pass(frames) {
@@ -292,9 +280,7 @@ class Reader {
     this.#close();
     if (!this.#positions.size) return;
     if (status !== 200) this.#failures += 1;
-    // The server says when to come back after a clean end; spread, as all its readers come.
-    const wait = this.#failures ? Math.max(retryAfter * 1000, Math.min(MAX_DELAY_MS, 500 * 2 ** this.#failures)) : this.#retry;
-    this.#notBefore = performance.now() + wait * (0.25 + 0.75 * Math.random());
+    this.#notBefore = performance.now() + backOff(this.#failures, { retry: this.#retry, retryAfter });
     if (DOUBTFUL.includes(status)) this.#positions.clear();
     if (status !== 200) this.#send({ who: null });
     this.#say(this.#failures < FAILURES_BEFORE_POLLING ? "connecting" : "polling");
@@ -311,9 +297,4 @@ class Reader {
     const runs = [...this.#positions].map(([run, after]) => `${run}:${after}`);
     return `${this.#url}?runs=${runs.join(",")}`;
   }
-}
-
-// The fields of one SSE frame. The server ends lines with LF alone and writes ASCII.
-function fields(frame) {
-  return Object.fromEntries(frame.split("\n").map((line) => /^(\w*): ?(.*)$/.exec(line)?.slice(1) ?? ["", ""]));
 }
