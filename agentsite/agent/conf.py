@@ -12,6 +12,11 @@ DEFAULTS: dict[str, Any] = {
     "RUN_TOKENS": 200_000,  # that the models of one run may read and write together
     "RUN_SECONDS": 300.0,  # from the first call of a model in a run
     "MODEL_ATTEMPTS": 5,  # at one call of a model that is busy
+    "TOOLS": [],  # dotted paths of further tools
+    "MCP_SERVERS": {},  # servers whose tools may be used, by name
+    "TOOL_TIMEOUT": 60.0,  # seconds of one call
+    "TOOL_RESULT_LENGTH": 20_000,  # characters of one result, as JSON
+    "TOOLS_AT_ONCE": 4,  # calls of one run that execute side by side
 }
 
 
