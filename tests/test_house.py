@@ -85,7 +85,11 @@ def test_imports_lead_downwards(package):
 @pytest.mark.parametrize("package", BELOW)
 def test_nothing_imports_the_tests_or_their_tools(package):
     tools = {"tests", "pytest", "hypothesis", "jsonschema", "schemathesis", "httpx", "httpx_sse", "playwright"}
-    assert {(name_of(path), name) for path in sources(package) for name in imported(path) if name in tools} == set()
+    found = {(name_of(path), name) for path in sources(package) for name in imported(path) if name in tools}
+    clients = {
+        (f"progress/{name}.py", "httpx") for name in ("client", "client_http")
+    }  # which the extra `client` installs
+    assert found - clients == set()
 
 
 def test_the_public_names_of_progress():
@@ -214,6 +218,18 @@ def test_progress_needs_django_and_pydantic_alone(tmp_path):
         print(json.dumps(types))
     """
     assert python(code, DATABASE=str(tmp_path / "db.sqlite3"))[-1] == "done"
+
+
+def test_the_client_needs_no_settings_and_no_site():
+    code = """
+        import json, sys
+        import progress.client, progress.client_sync
+        from django.conf import settings
+        parts = {".".join(name.split(".")[:2]) for name in sys.modules if name.startswith(("progress.", "django.apps"))}
+        heavy = {"httpx", "channels", "agentsite", "charts", "progress.models", "progress.runs", "django.apps"}
+        print(json.dumps([settings.configured, sorted((set(sys.modules) | parts) & heavy)]))
+    """
+    assert python(code) == [False, []]
 
 
 def test_the_site_starts_without_the_heavy_libraries():

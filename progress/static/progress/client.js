@@ -130,6 +130,7 @@ export class Client {
     watch.expect(ANSWER_MS);
     try {
       const response = await this.#fetch(path, { ...request, headers: { Accept: "application/json", ...headers } }, watch);
+      expect(response, "application/json", watch);
       return { response, body: await response.json().catch((error) => watch.fail(error)) };
     } finally {
       watch.stop();
@@ -142,11 +143,7 @@ export class Client {
     watch.expect(this.firstByte);
     const response = await this.#fetch(path, { ...request, headers: { Accept: "text/event-stream", ...headers } }, watch);
     watch.stop();
-    const streams = response.headers.get("Content-Type")?.startsWith("text/event-stream");
-    if (response.status !== 204 && !streams) {
-      watch.abort();
-      throw new ApiError(`There is no stream of events at ${response.url}.`, { status: 406, code: "invalid_request" });
-    }
+    if (response.status !== 204) expect(response, "text/event-stream", watch);
     return { response, frames: frames(response.body, watch, this) };
   }
 
@@ -290,8 +287,7 @@ export class Run {
   }
 
   async #open() {
-    const headers = this.last ? { "Last-Event-ID": String(this.last) } : {};
-    const { response, frames } = await this.#client.open(`${this.path}/events`, { headers, signal: this.#signal });
+    const { response, frames } = await this.#client.open(`${this.path}/events?after=${this.last}`, { signal: this.#signal });
     this.over = response.status === 204; // all was read
     return this.over ? null : frames;
   }
@@ -448,6 +444,12 @@ function sleep(ms, signal) {
     const timer = setTimeout(() => (signal?.removeEventListener("abort", end), resolve()), ms);
     signal?.addEventListener("abort", end, { once: true });
   });
+}
+
+function expect(response, kind, watch) {
+  if (response.headers.get("Content-Type")?.startsWith(kind)) return;
+  watch.abort();
+  throw new ApiError(`There is no ${kind} at ${response.url}.`, { status: 406, code: "invalid_request" });
 }
 
 async function problem(response) {
