@@ -10,6 +10,8 @@ from pydantic import Field
 from charts.operations import ChartGeneration
 from progress import OperationFailed, Progress, StreamingOperation
 
+from . import tool_execution  # noqa: F401 - it registers itself
+
 MESSAGE_LIMIT = 4_000  # characters
 
 

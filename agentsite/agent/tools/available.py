@@ -14,10 +14,15 @@ from progress import OperationFailed
 from progress.database import in_database
 
 from ..conf import setting
+from .arithmetic import calculate
+from .charting import make_chart
+from .data import describe_table, list_sources, profile_column, run_query
 from .definition import Tool
 
 if TYPE_CHECKING:
     from progress.owners import Owner
+
+BUILT_IN = (list_sources, describe_table, profile_column, run_query, make_chart, calculate)
 
 
 class Toolbox(dict[str, Tool]):
@@ -72,11 +77,14 @@ def local_tools() -> dict[str, Tool]:
     return _imported(tuple(setting("TOOLS")))
 
 
+def known_names() -> list[str]:
+    """The names of the tools that need no server."""
+    return sorted(local_tools())
+
+
 @lru_cache(maxsize=8)
 def _imported(paths: tuple[str, ...]) -> dict[str, Tool]:
-    from .arithmetic import calculate
-
-    found: dict[str, Tool] = {each.name: each for each in (calculate,)}
+    found: dict[str, Tool] = {each.name: each for each in BUILT_IN}
     for path in paths:
         try:
             tool = import_string(path)

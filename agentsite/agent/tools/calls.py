@@ -172,13 +172,25 @@ def _depth(value: Any) -> int:
 def _cut(result: Any) -> Any:
     """Return the result as JSON values; of one that is too large, the beginning as text, and the word that it was cut."""
     limit = int(setting("TOOL_RESULT_LENGTH"))
-    if isinstance(result, str) and len(result) > limit:
-        return f"{result[:limit]}\n(cut: the first {limit:,} of {len(result):,} characters)"
     text = encode(result)
-    if len(text) <= limit or isinstance(result, str):
+    if len(text) <= limit:
         return json.loads(text)
-    note = f"The result was cut: `beginning` holds the first {limit:,} of {len(text):,} characters of its JSON."
-    return {"cut": True, "note": note, "beginning": text[:limit]}
+    if isinstance(result, str):
+        beginning = _beginning(result, limit - 100)
+        return f"{beginning}\n(cut: the first {len(beginning):,} of {len(result):,} characters)"
+    beginning = _beginning(text, limit - 400)
+    note = (
+        f"The result was cut: `beginning` holds the first {len(beginning):,} of {len(text):,} characters of its JSON."
+    )
+    return {"cut": True, "note": note, "beginning": beginning}
+
+
+def _beginning(text: str, limit: int) -> str:
+    """Return as much of a text as its JSON has room for, where a sign may take twelve characters."""
+    text = text[: max(limit, 0)]
+    while len(encode(text)) > limit:
+        text = text[: len(text) * 9 // 10]
+    return text
 
 
 def _shown_arguments(call: ToolCall) -> dict[str, Any]:
