@@ -79,6 +79,11 @@ class Node:
         return self._fraction or 0.0
 
     @property
+    def _current(self) -> str:
+        """The state that what is reported here shows."""
+        return self._operation._state
+
+    @property
     def _fraction(self) -> float | None:
         if self._unknown and not self._parts and not self._past:
             return None
@@ -127,7 +132,20 @@ class Step(Node):
         encode(self._marks)  # raises here, not where a held report is sent
         self._message = message
         self._whole = parent
+        self._state = ""  # of its own
         parent._begin(self)
+
+    def state(self, name: str, message: str | None = None, *, metadata: Mapping[str, Any] | None = None) -> None:
+        """Say what this part is doing. That of the operation stays as it is, so that parts may be under way side by side."""
+        if name in IMPLICIT_STATES:
+            raise InvalidTransition(f"{name!r} is a state of a whole operation, entered by itself.")
+        self._operation._reporter.touch()
+        self._state = name
+        self._operation._say(message or name.replace("_", " ").capitalize(), metadata, self)
+
+    @property
+    def _current(self) -> str:
+        return self._state or self._whole._current
 
     def __enter__(self) -> Self:
         self(message=self._message)
@@ -221,9 +239,20 @@ class Progress(Node):
                 self._message = message
             self._percentage()
             said = self._message  # until a held report is sent, another step may have said something else
-            self._reporter.tick(by, lambda: {**self._data(metadata), "message": said})
+            state = by._current
+            self._reporter.tick(by, lambda: {**self._data(metadata), "message": said, "currentState": state})
             if self._parent is not None and self._weight:
-                self._parent._tick(message)
+                self._parent._tick(message, by=self._whole)
+
+    def _say(self, message: str, metadata: Mapping[str, Any] | None, by: Step) -> None:
+        """Report what one part is doing, at once and not merged with what follows."""
+        with self._reporter.lock:
+            self._reporter.settle(self, by)
+            self._message = message
+            data = self._data({**by._marks, **(metadata or {})})
+            self._reporter.emit("progress", {**data, "currentState": by._current}, self)
+            if self._parent is not None and self._weight:
+                self._parent._tick(message, by=self._whole)
 
     def _report(self, message: str, metadata: Mapping[str, Any]) -> None:
         """Report without being merged with what follows: for a reporter that keeps to a pace of its own."""
@@ -231,7 +260,7 @@ class Progress(Node):
             self._message = message
             self._reporter.emit("progress", self._data(metadata), self)
             if self._parent is not None and self._weight:
-                self._parent._tick(message)
+                self._parent._tick(message, by=self._whole)
 
     def _enter(self, name: str, message: str, metadata: Mapping[str, Any] | None = None) -> None:
         with self._reporter.lock:
@@ -243,7 +272,7 @@ class Progress(Node):
                 self._whole._end(self)
             self._reporter.emit("progress", self._data(metadata), self)
             if self._parent is not None:
-                self._parent._tick(message if name in self._states else None)
+                self._parent._tick(message if name in self._states else None, by=self._whole)
 
     def _set_pace(self, pace: Pace) -> None:
         """Say that the run is slow or stalled, or no more. It is no sign of life; called by the supervisor's thread."""

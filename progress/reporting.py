@@ -187,10 +187,12 @@ class Reporter:
             else:
                 self.emit("progress", node._data({"reasoning": piece}), node)
 
-    def settle(self, node: Progress) -> None:
-        """Before a change of state: send held text; drop held ticks, which the state supersedes."""
+    def settle(self, node: Progress, step: Node | None = None) -> None:
+        """Before a change of state: send held text; drop held ticks, which the state supersedes: all, or those of `step`."""
         with self.lock:
             for kind, held in [key for key in self._held if key[1]._operation is node]:
+                if kind == "tick" and held is not (step or held):
+                    continue
                 send = self._held.pop((kind, held))
                 if kind != "tick":
                     send()

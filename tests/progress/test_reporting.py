@@ -235,6 +235,28 @@ class StepTests(SimpleTestCase):
         assert "a says" in said
         assert "b says" in said
 
+    def test_a_step_has_a_state_of_its_own(self):
+        """Parts side by side each show what they do; the operation's own state is not theirs to change."""
+
+        async def script(progress):
+            with progress.step("a", 0.5, metadata={"part": "a"}) as a, progress.step("b", 0.5) as b:
+                a.state("executing_a", metadata={"rows": 1})
+                b.state("executing_b", "B begins")
+                with a.step("inner", 1.0):
+                    await a.run(Count(to=1), weight=0.5)
+                with pytest.raises(InvalidTransition, match="'failed' is a state of a whole operation"):
+                    b.state("failed")
+            progress(message="after")
+
+        found = [e.data for e in report(script) if e.data["operation"] == "scripted" and e.type == "progress"]
+        told = [(data["currentState"], data["message"], data["metadata"].get("part")) for data in found]
+        assert ("executing_a", "Executing a", "a") in told
+        assert ("executing_b", "B begins", None) in told
+        assert ("executing_a", "inner", "a") in told
+        assert ("executing_a", "Number 1", "a") in told  # of the nested operation, seen from outside
+        assert ("running", "after", None) in told
+        assert next(data["metadata"]["rows"] for data in found if data["message"] == "Executing a") == 1
+
     def test_a_mark_without_a_json_form_is_refused_where_it_is_given(self):
         def script(progress):
             with pytest.raises(TypeError, match="no JSON form"):

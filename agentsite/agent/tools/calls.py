@@ -71,17 +71,16 @@ async def run_tool(
     Whatever is wrong with the call or happens in it is in the outcome. Raises CancelledError and OperationCancelled, and what
     ends the whole run, such as its limits.
     """
-    about = {"toolCallId": call.id, "toolName": call.name[:100]}
+    about = {"toolName": call.name[:100]}
     name = call.name if is_tool_name(call.name) else UNKNOWN
     label = tools[name].label if name in tools else name
-    progress.state(f"executing_{name}", label, metadata={**about, **_shown_arguments(call)})
     with _CallStep(progress, label, weight, {"toolCallId": call.id}) as step:
+        step.state(f"executing_{name}", label, metadata={**about, **_shown_arguments(call)})
         outcome = await _outcome(progress, tools, call, step, query)
-    if outcome.error is None:
-        progress.state(f"completed_{name}", f"{label}: done", metadata={**about, **_shown_result(outcome)})
-    else:
-        message = f"{label} failed: {outcome.error['message']}"
-        progress.state(f"failed_{name}", message, metadata={**about, "error": outcome.error})
+        if outcome.error is None:
+            step.end(f"completed_{name}", f"{label}: done", {**about, **_shown_result(outcome)})
+        else:
+            step.end(f"failed_{name}", f"{label} failed: {outcome.error['message']}", {**about, "error": outcome.error})
     return outcome
 
 
@@ -93,13 +92,21 @@ class _CallStep(Step):
         super().__init__(parent, message, weight, metadata)
 
     def __enter__(self) -> _CallStep:
-        return self  # the state before it said the same
+        return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.left.set()
-        if kind is None:
-            self._own = 1.0
         self._whole._end(self)
+
+    def end(self, state: str, message: str, metadata: Mapping[str, Any]) -> None:
+        """Say how the call ended; nothing more is to come of it, whether or not it failed."""
+        self.left.set()
+        self._own = 1.0
+        super().state(state, message, metadata=metadata)
+
+    def state(self, name: str, message: str | None = None, *, metadata: Mapping[str, Any] | None = None) -> None:
+        self._check()
+        super().state(name, message, metadata=metadata)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         self._check()
@@ -188,7 +195,7 @@ def _cut(result: Any) -> Any:
 def _beginning(text: str, limit: int) -> str:
     """Return as much of a text as its JSON has room for, where a sign may take twelve characters."""
     text = text[: max(limit, 0)]
-    while len(encode(text)) > limit:
+    while len(encode(text)) - 2 > limit:
         text = text[: len(text) * 9 // 10]
     return text
 

@@ -12,6 +12,7 @@ from django.test import override_settings
 from agentsite.agent.tools import ToolCall, ToolContext, tool
 from agentsite.agent.tools.calls import ARGUMENT_BYTES
 from progress import OperationCancelled, OperationFailed, Progress, StreamingOperation, stream_operation
+from progress.events import encode
 from progress.operations import registry
 
 from .case import Calling, box_of, call_one, called
@@ -27,7 +28,13 @@ def add(context: ToolContext, *, left: int, right: int = 1) -> int:
 @tool
 async def gives(context: ToolContext, *, what: str) -> object:
     """Give back something special."""
-    return {"text": "x" * 30_000, "rows": [["y" * 100] * 10] * 40, "decimal": Decimal("1.10"), "nothing": object}[what]
+    return {
+        "text": "x" * 30_000,
+        "wide": "\U0001f600" * 5_000,
+        "rows": [["y" * 100] * 10] * 40,
+        "decimal": Decimal("1.10"),
+        "nothing": object,
+    }[what]
 
 
 @tool
@@ -61,7 +68,7 @@ def test_a_call_is_reported_from_its_beginning_to_its_end():
     assert (begun["toolCallId"], begun["toolName"], begun["arguments"]) == ("c1", "add", {"left": 2})
     assert within["toolCallId"] == "c1"
     assert (ended["toolName"], ended["result"]) == ("add", 3)
-    assert [event.data["percentage"] for event in events[1:4]] == [0, 50, 100 - 0.1]
+    assert [event.data["percentage"] for event in events[1:4]] == [0, 50, 99.9]
     assert events[2].data["message"] == "Half of it"
 
 
@@ -120,14 +127,15 @@ def test_what_a_tool_says_is_told_and_what_it_did_not_mean_to_say_is_logged_alon
 
 
 def test_a_large_result_is_cut_and_says_so():
-    outcome, events = call_one(gives, what="text")
-    assert outcome.result.startswith("x" * 20_000)
-    assert outcome.result.endswith("(cut: the first 20,000 of 30,000 characters)")
+    outcome, _ = call_one(gives, what="text")
+    assert outcome.result.endswith("(cut: the first 19,900 of 30,000 characters)")
+    assert outcome.result.startswith("x" * 19_900 + "\n")
     outcome, _ = call_one(gives, what="rows")
     assert outcome.result["cut"] is True
     assert outcome.result["beginning"].startswith('[["yyy')
-    assert len(outcome.result["beginning"]) == 20_000
-    assert "the first 20,000 of 41," in outcome.result["note"]
+    assert f"the first {len(outcome.result['beginning']):,} of 41," in outcome.result["note"]
+    for what in ("text", "rows", "wide"):
+        assert 15_000 < len(encode(call_one(gives, what=what)[0].result)) <= 20_000
     with override_settings(AGENT={"TOOL_RESULT_LENGTH": 100_000}):
         outcome, events = call_one(gives, what="rows")
     ended = spoken(events)[-1][1]
