@@ -39,6 +39,9 @@ def chart_card(chart: Chart) -> dict[str, Any]:
     return {
         **document,
         "created_at": chart.created_at,
+        "follows": {"question": chart.follows.question, "url": chart.follows.get_absolute_url()}
+        if chart.follows
+        else None,
         "source": chart.source.title if chart.source else "a source that was deleted",
         "columns": [{"label": column.label, "numeric": column.kind == "quantitative"} for column in columns],
         "table": table,
@@ -106,7 +109,7 @@ def outcome_of(run: OperationRun) -> dict[str, Any] | None:
     if run.status != Status.COMPLETED:
         return {"advice": _advice(run.error or {})}
     result = run.result if isinstance(run.result, dict) else {}
-    charts = Chart.objects.for_owner(run.owner).select_related("source").filter(pk__in=_chart_ids(result))
+    charts = Chart.objects.for_owner(run.owner).select_related("source", "follows").filter(pk__in=_chart_ids(result))
     return {
         "answer": result.get("message") or result.get("answer") or "",
         "charts": [chart_card(chart) for chart in charts],

@@ -170,7 +170,7 @@ async def chart_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     user = await request.auser()
 
     def page() -> HttpResponse:
-        charts = Chart.objects.select_related("source")
+        charts = Chart.objects.select_related("source", "follows")
         chart = charts.for_owner(owner).filter(pk=pk).first()
         if chart is None and user.is_staff and user.has_perm("charts.view_chart"):
             chart = charts.filter(pk=pk).first()

@@ -100,7 +100,7 @@ def _page(owner: Owner, query: ChartFilter) -> list[Chart]:
     if query.cursor:
         at, pk = read_cursor(query.cursor)
         charts = charts.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk))
-    shown = ("title", "question", "source", "chart_type", "created_at")
+    shown = ("title", "question", "source", "chart_type", "follows", "created_at")
     return list(charts.only(*shown).order_by("-created_at", "-pk")[: query.limit + 1])
 
 

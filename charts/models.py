@@ -7,6 +7,7 @@ import io
 import uuid
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -21,6 +22,7 @@ from .sources import QueryFailed
 from .sources.sqlite import SQLiteSource
 
 SAMPLE_SLUG = "sample"
+MAX_UNDONE = 20  # steps back through charts that undid others
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # with these a spreadsheet takes a cell for a formula
 
 
@@ -113,6 +115,14 @@ class Chart(Owned):
         null=True, blank=True, db_index=True, help_text="the run that made it; runs are pruned, charts stay"
     )
     source = models.ForeignKey(Source, models.SET_NULL, null=True, blank=True, related_name="charts")
+    follows = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="followers",
+        help_text="the chart whose plan the question changed",
+    )
     question = models.TextField()
     title = models.CharField(max_length=300)
     answer = models.TextField(blank=True)
@@ -158,6 +168,7 @@ class Chart(Owned):
             "question": self.question,
             "source": self.source.slug if self.source else None,
             "chart_type": self.chart_type,
+            "follows": str(self.follows_id) if self.follows_id else None,
             "created_at": self.created_at,
             "links": self.links(),
         }
@@ -192,6 +203,33 @@ class Chart(Owned):
     def file_name(self) -> str:
         """A name for downloads, without suffix: letters, digits and dashes only."""
         return slugify(self.title)[:60] or "chart"
+
+
+def find_followed(pk: UUID, owner: Owner | None) -> Chart:
+    """Return a chart that `owner` may follow up on; nobody's are those of the command line.
+
+    Raises OperationFailed for the chart of another as for one that is not there.
+    """
+    charts = Chart.objects.select_related("source")
+    charts = charts.filter(user=None, visitor="") if owner is None else charts.for_owner(owner)
+    chart: Chart | None = charts.filter(pk=pk).first()
+    if chart is None:
+        raise OperationFailed(f"There is no chart {pk} to follow up on.", code="invalid_request")
+    if chart.source is None:
+        raise OperationFailed("The source of that chart was deleted; it cannot be asked again.", code="invalid_request")
+    return chart
+
+
+def chart_before(chart: Chart | None, steps: int = MAX_UNDONE) -> Chart | None:
+    """Return the chart that an undo of `chart` goes back to.
+
+    That is the one it follows; of a chart that is an undo itself, the one before what that went back to.
+    """
+    if chart is None or not steps:
+        return None
+    if not chart.receipt.get("undone"):
+        return chart.follows
+    return chart_before(chart_before(chart.follows, steps - 1), steps - 1)
 
 
 def _cell(cell: Any) -> Any:

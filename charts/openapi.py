@@ -77,6 +77,7 @@ class ChartSummary(_Answer):
     question: str
     source: str | None
     chart_type: str
+    follows: UUID | None = Field(description="the chart whose plan the question changed")
     created_at: datetime
     links: ChartLinks
 

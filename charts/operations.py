@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from progress import Progress, State, StreamingOperation
+from progress import OperationFailed, Progress, State, StreamingOperation
 from progress.database import in_database
+from progress.owners import Owner
 
-from .models import Chart, Source, find_source
-from .plan import ChartType, Understanding
+from .models import Chart, Source, chart_before, find_followed, find_source
+from .plan import ChartType, Plan, Understanding
 from .receipt import check_json, column_json, fitting, understanding_json
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ class ChartGeneration(StreamingOperation[dict[str, Any]]):
     question: str = Field(min_length=1, max_length=4000, pattern=r"\S")
     source: str | None = Field(default=None, max_length=100, description="slug of the source; the first by default")
     chart: ChartType | None = Field(default=None, description="the chart type to use, whatever the question says")
+    follows: UUID | None = Field(
+        default=None, description="a chart of the caller's; the question changes its plan, unless it stands on its own"
+    )
 
     async def execute(self, progress: Progress) -> dict[str, Any]:
         left = threading.Event()
@@ -53,11 +58,13 @@ class ChartGeneration(StreamingOperation[dict[str, Any]]):
 
         question = " ".join("".join(sign if sign.isprintable() else " " for sign in self.question).split())
         progress.state("planning", "Reading the question", metadata={"question": question[:1000]})
-        source = await in_database(find_source, self.source, progress.owner)
+        followed = await in_database(self._followed, progress.owner) if self.follows else None
+        slug = followed.source if followed else self.source
+        source = await in_database(find_source, slug, progress.owner)
         opened = source.open()
         progress.state("understanding_schema", f"Looking at {source.title}", metadata={"source": source.slug})
         profile = await progress.in_thread(profile_source, opened)
-        understanding = await self._understand(progress, question, profile)
+        understanding = await self._understand(progress, question, profile, followed)
         runner = Runner(
             progress=progress,
             profile=profile,
@@ -68,16 +75,62 @@ class ChartGeneration(StreamingOperation[dict[str, Any]]):
         drawing = await progress.in_thread(draw, answer)
         progress(message=f"Drawn as: {drawing.choice.type.value}", metadata={"chart": drawing.account})
         chart = compose(question, source, understanding, answer, drawing)
+        chart.follows_id = self.follows if understanding.follows else None
         return await in_database(_save, chart, progress)
 
-    async def _understand(self, progress: Progress, question: str, profile: Any) -> Understanding:
-        from .understanding import understand
+    def _followed(self, owner: Owner | None) -> FollowedChart:
+        """Return the chart that the question follows, of the asker's own. Raises OperationFailed where there is none such."""
+        chart = find_followed(cast(UUID, self.follows), owner)
+        slug = cast(Source, chart.source).slug
+        if self.source and self.source != slug:
+            raise OperationFailed(
+                f"The chart to follow up on is of the source {slug!r}, not of {self.source!r}.", code="invalid_request"
+            )
+        before = chart_before(chart)
+        return FollowedChart(
+            source=slug, question=chart.question, plan=_plan_of(chart), before=_plan_of(before) if before else None
+        )
 
-        understanding: Understanding = await progress.in_thread(understand, question, profile, self.chart)
+    async def _understand(
+        self, progress: Progress, question: str, profile: Any, followed: FollowedChart | None
+    ) -> Understanding:
+        from .understanding import Followed, understand
+
+        plans = Followed(plan=followed.plan, before=followed.before) if followed else None
+        try:
+            understanding: Understanding = await progress.in_thread(understand, question, profile, self.chart, plans)
+        except OperationFailed as error:
+            # What is offered instead is to be asked about the same chart.
+            error.metadata |= {"follows": str(self.follows)} if followed else {}
+            raise
         findings = {"tables": [table.name for table in profile.tables], **understanding_json(understanding)}
+        if followed and understanding.follows:
+            changed = "; ".join(understanding.changed[:4])
+            message = f"Follows “{followed.question[:100]}”: {changed}"
+            progress(message=message, metadata=fitting({**findings, "follows": str(self.follows)}))
+            return understanding
         meanings = ", ".join(link.meaning for link in understanding.links[:4])
         progress(message=f"Understood: {meanings}" if meanings else "Understood", metadata=fitting(findings))
         return understanding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedChart:
+    """The chart before a follow-up, and the plan of the one before that."""
+
+    source: str
+    question: str
+    plan: Plan
+    before: Plan | None
+
+
+def _plan_of(chart: Chart) -> Plan:
+    try:
+        return Plan.model_validate(chart.plan)
+    except ValidationError:
+        raise OperationFailed(
+            "The plan of that chart is not one that can be changed; ask the whole question.", code="invalid_request"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +178,16 @@ def compose(question: str, source: Source, understanding: Understanding, answer:
         spec=drawing.spec,
         receipt=receipt,
         checks=[check_json(line) for line in answer.checks],
-        warnings=answer.warnings,
+        warnings=[*answer.warnings, *_unfulfilled(answer.plan, drawing)],
         columns=[column_json(column) for column in answer.ran.columns],
         rows=[list(row) for row in answer.ran.rows],
         truncated=answer.ran.truncated,
     )
+
+
+def _unfulfilled(plan: Plan, drawing: Drawing) -> list[str]:
+    """Say why a chart type that was wished for could not be had."""
+    return [refusal.message for refusal in drawing.choice.refused[:1]] if plan.chart is not None else []
 
 
 def _save(chart: Chart, progress: Progress) -> dict[str, Any]:

@@ -189,6 +189,10 @@ class Understanding(Value):
     ignored: tuple[str, ...] = ()  # words that carried nothing
     assumptions: tuple[str, ...] = ()
     confidence: float = 1.0
+    follows: bool = False  # a chart before it; with what stays of that chart's plan and what does not
+    kept: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    undone: bool = False  # it goes back to the plan before that chart's
 
 
 class Reading(Value):

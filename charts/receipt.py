@@ -19,12 +19,19 @@ EVENT_CHARACTERS = 24_000  # of one event's metadata in JSON, well below the lim
 
 
 def understanding_json(understanding: Understanding) -> dict[str, Any]:
-    return {
+    found = {
         "links": [link.model_dump(mode="json") for link in understanding.links],
         "ignored": list(understanding.ignored),
         "assumptions": list(understanding.assumptions),
         "confidence": understanding.confidence,
     }
+    return {**found, **_following_json(understanding)} if understanding.follows else found
+
+
+def _following_json(understanding: Understanding) -> dict[str, Any]:
+    return {
+        "kept": list(understanding.kept), "changed": list(understanding.changed), "undone": understanding.undone,
+    }  # fmt: skip
 
 
 def check_json(line: CheckResult) -> dict[str, Any]:

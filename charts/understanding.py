@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from progress.exceptions import OperationFailed
 
 from .figures import join_words
-from .plan import ChartType, Understanding
-from .planner import Ambiguous, NotUnderstood, plan_question
+from .plan import ChartType, Plan, Understanding
+from .planner import Ambiguous, NotUnderstood, follow, plan_question
 from .profile import Profile
 from .receipt import fitting
 
@@ -20,12 +21,27 @@ SMALL_TALK = re.compile(
 )
 
 
-def understand(question: str, profile: Profile, chart: ChartType | None = None) -> Understanding:
+OWN = "The question stands on its own: nothing of the chart before it was kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What a question may change: the plan of the chart before it, and the plan that an undo goes back to."""
+
+    plan: Plan
+    before: Plan | None = None
+
+
+def understand(
+    question: str, profile: Profile, chart: ChartType | None = None, followed: Followed | None = None
+) -> Understanding:
     """Return the plan of a question, with `chart` as its chart type where one is given.
+
+    With `followed` the question is read as a change of that plan, unless it stands on its own.
 
     Raises OperationFailed (invalid_request) whose metadata offers `readings` or `suggestions` to click.
     """
-    found = plan_question(question, profile)
+    found = _found(question, profile, followed)
     if isinstance(found, Ambiguous):
         raise _ambiguous(found)
     if isinstance(found, NotUnderstood):
@@ -33,6 +49,18 @@ def understand(question: str, profile: Profile, chart: ChartType | None = None) 
     if chart is None:
         return found
     return found.model_copy(update={"plan": found.plan.model_copy(update={"chart": chart})})
+
+
+def _found(question: str, profile: Profile, followed: Followed | None) -> Understanding | Ambiguous | NotUnderstood:
+    if followed is None:
+        return plan_question(question, profile)
+    change = follow(question, followed.plan, profile, before=followed.before)
+    if change is not None:
+        return change
+    found = plan_question(question, profile)
+    if not isinstance(found, Understanding):
+        return found
+    return found.model_copy(update={"assumptions": (*found.assumptions, OWN)})
 
 
 def _ambiguous(found: Ambiguous) -> OperationFailed:

@@ -33,7 +33,7 @@ def plan_question(
     day = today or datetime.now(UTC).date()
     lexicon = lexicon_of(profile)
     frame = read(question, lexicon, day)
-    if refusal := _not_a_question(frame):
+    if refusal := not_a_question(frame):
         return _refuse(question, lexicon, day, refusal)
     if readings := _vague(question, lexicon, frame, day):
         return readings
@@ -74,7 +74,7 @@ def _confidence(frame: Frame) -> float:
 # Refusals
 
 
-def _not_a_question(frame: Frame) -> str:
+def not_a_question(frame: Frame) -> str:
     """Return why a text is no question about data, if it is none."""
     words = [token.text for token in frame.tokens if token.kind == "word"]
     if not words and not frame.mentions and not frame.values:

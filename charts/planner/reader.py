@@ -22,10 +22,15 @@ TOP_WORDS = word_set("first last")
 
 def read(question: str, lexicon: Lexicon, today: date) -> Frame:
     """Return the frame of a question; words that could not be placed are in `unknown`."""
-    tokens, mended = _mended(rewrite(tokenize(question), lexicon), lexicon)
+    tokens, mended = tokens_of(question, lexicon)
     reader = Reader(tokens, mended, lexicon, today)
     reader.walk()
     return reader.frame
+
+
+def tokens_of(question: str, lexicon: Lexicon) -> tuple[list[Token], list[tuple[str, str]]]:
+    """Return the tokens of a question in plainer words, and which of them were taken for typing errors of what."""
+    return _mended(rewrite(tokenize(question), lexicon), lexicon)
 
 
 def _mended(tokens: list[Token], lexicon: Lexicon) -> tuple[list[Token], list[tuple[str, str]]]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from . import vocabulary, wordlists
+from . import turns, vocabulary, wordlists
 from .text import NUMBER_WORDS, base, word_set
 
 ENGLISH_TEXTS = (
@@ -29,7 +29,7 @@ def english() -> frozenset[str]:
         NUMBER_WORDS,
     )
     words.update(word for phrase in vocabulary.SUPERLATIVES for word in phrase.split())
-    words.update(wordlists.BOTHER, wordlists.DESTRUCTIVE)
+    words.update(wordlists.BOTHER, wordlists.DESTRUCTIVE, turns.words())
     words.update(
         word_set(
             "last past previous next this since until before after quarter today yesterday half recent latest newest"

@@ -56,6 +56,13 @@ def test_a_table_is_not_drawn() -> None:
     assert not chart_card(a_chart(spec={}))["drawn"]
 
 
+def test_a_card_names_the_chart_that_it_follows() -> None:
+    before = a_chart()
+    card = chart_card(a_chart(question="only 2025", follows=before))
+    assert card["follows"] == {"question": "Revenue per month", "url": f"/charts/{before.pk}/"}
+    assert chart_card(before)["follows"] is None
+
+
 def test_a_card_names_its_source_and_what_the_checks_found() -> None:
     source = Source.objects.create(slug="shop", title="The shop", location="shop.sqlite3")
     checks = [{"name": name, "outcome": name, "message": "?"} for name in ("pass", "warn")]

@@ -158,6 +158,15 @@ def test_a_chart_has_a_page_with_everything(visitor: Client) -> None:
         assert f"/api/charts/{chart.pk}.{suffix}" in html
 
 
+def test_a_chart_links_to_the_one_that_it_follows(visitor: Client) -> None:
+    before = a_chart(question="Orders per month")
+    receipt = {"links": [], "kept": ["Orders"], "changed": ["Added: <b>Germany</b>"], "undone": False}
+    html = visitor.get(f"/charts/{a_chart(follows=before, receipt=receipt).pk}/").content.decode()
+    assert f'Follows: <a href="/charts/{before.pk}/">Orders per month</a>' in html
+    assert "Added: &lt;b&gt;Germany&lt;/b&gt;" in html
+    assert "Follows:" not in visitor.get(f"/charts/{before.pk}/").content.decode()
+
+
 def test_charts_are_listed_in_pages(visitor: Client) -> None:
     for number in range(25):
         a_chart(title=f"Chart {number:02}")

@@ -1,6 +1,7 @@
 import json
 import sqlite3
 import threading
+import uuid
 from contextlib import closing
 
 import pytest
@@ -211,6 +212,84 @@ class TestRefusals(OperationCase):
         ):
             with pytest.raises(ValueError, match="validation error"):
                 ChartGeneration(**params)
+
+
+class TestFollowUps(OperationCase):
+    async def follow(self, words, chart, **params):
+        result, events = await self.ask(words, follows=chart, **params)
+        return await Chart.objects.select_related("follows", "source").aget(pk=result["chartId"]), events
+
+    async def first(self, question="orders per month", **params):
+        result, _ = await self.ask(question, **params)
+        return await Chart.objects.aget(pk=result["chartId"])
+
+    async def test_the_plan_of_the_chart_is_changed_and_run_again(self):
+        before = await self.first()
+        chart, events = await self.follow("only Germany", before.pk)
+        whole = await self.first("orders per month in Germany")
+        assert (chart.follows_id, chart.question, chart.rows) == (before.pk, "only Germany", whole.rows)
+        assert chart.receipt["kept"] == ["Number of orders", "By month"]
+        assert chart.receipt["changed"] == ["Added: only where country is Germany"]
+        assert chart.as_json()["follows"] == str(before.pk)
+        messages = [event.data["message"] for event in events if event.type == "progress"]
+        assert "Follows “orders per month”: Added: only where country is Germany" in messages
+        assert states(events) == [*STATES, "completed"]
+
+    async def test_its_source_is_that_of_the_chart(self):
+        await Source.objects.acreate(slug="a", title="A", location="sample.sqlite3", is_public=True)
+        chart, _ = await self.follow("only web", (await self.first(source="a")).pk)
+        assert chart.source.slug == "a"
+        error, _ = await self.refusal("only web", follows=chart.pk, source="sample")
+        assert error.code == "invalid_request"
+        assert "'a'" in error.message
+
+    async def test_a_question_of_its_own_follows_nothing(self):
+        chart, _ = await self.follow("revenue by category", (await self.first()).pk)
+        assert chart.follows is None
+        assert "kept" not in chart.receipt
+        assert any("stands on its own" in line for line in chart.receipt["assumptions"])
+
+    async def test_undo_goes_back_step_by_step(self):
+        first = await self.first()
+        second, _ = await self.follow("only Germany", first.pk)
+        third, _ = await self.follow("per week", second.pk)
+        once, _ = await self.follow("undo", third.pk)
+        twice, _ = await self.follow("undo", once.pk)
+        assert (once.rows, twice.rows) == (second.rows, first.rows)
+        assert once.follows_id == third.pk
+        error, _ = await self.refusal("undo", follows=twice.pk)
+        assert "nothing to undo" in error.message
+
+    async def test_the_chart_of_another_is_not_there(self):
+        theirs = await sync_to_async(make_chart)(visitor="v1", source=self.shop)
+        for pk in (theirs.pk, uuid.uuid4()):
+            error, _ = await self.refusal("only Germany", follows=pk)
+            assert (error.code, error.message) == ("invalid_request", f"There is no chart {pk} to follow up on.")
+        alice = await get_user_model().objects.acreate_user("alice")
+        run = await self.finished(ChartGeneration(question="only Germany", follows=theirs.pk), owner=alice)
+        assert (run.status, run.error["code"]) == ("failed", "invalid_request")
+
+    async def test_a_chart_without_a_plan_or_source(self):
+        error, _ = await self.refusal("only Germany", follows=(await sync_to_async(make_chart)(source=self.shop)).pk)
+        assert "ask the whole question" in error.message
+        error, _ = await self.refusal("only Germany", follows=(await sync_to_async(make_chart)()).pk)
+        assert "was deleted" in error.message
+
+    async def test_what_is_offered_instead_works_on_the_same_chart(self):
+        chart = await self.first()
+        for words, offered in (("by country", "readings"), ("only flurbit", "suggestions")):
+            error, _ = await self.refusal(words, follows=chart.pk)
+            assert error.code == "invalid_request"
+            assert error.metadata["follows"] == str(chart.pk)
+            assert len(error.metadata[offered]) >= 2
+            for question in error.metadata[offered]:
+                with self.subTest(question):
+                    await self.follow(question, chart.pk)
+
+    async def test_a_chart_type_that_cannot_be_says_why(self):
+        chart, _ = await self.follow("as a line", (await self.first("orders by country")).pk)
+        assert chart.chart_type == "bar"
+        assert "Not drawn as a line chart: Country has no order that a line could follow." in chart.warnings
 
 
 class TestRuns(OperationCase):

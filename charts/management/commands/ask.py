@@ -39,6 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("question")
         parser.add_argument("--source", help="slug of the source to ask; the first by default")
         parser.add_argument("--chart", choices=[chart.value for chart in ChartType], help="chart type to draw")
+        parser.add_argument("--follows", metavar="CHART", help="id of a chart whose plan the question changes")
         parser.add_argument("--out", type=Path, help="file to write, .svg, .png, .json or .csv; var/charts/ID.svg else")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -104,7 +105,8 @@ class Command(BaseCommand):
 
 def _operation(options: dict[str, Any]) -> ChartGeneration:
     try:
-        return ChartGeneration(question=options["question"], source=options["source"], chart=options["chart"])
+        given = {name: options[name] for name in ("question", "source", "chart", "follows")}
+        return ChartGeneration(**given)
     except ValidationError as error:
         found = error.errors()[0]
         raise CommandError(f"{found['loc'][0]}: {found['msg']}.") from None

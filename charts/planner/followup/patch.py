@@ -1,0 +1,338 @@
+"""Apply one clause of a follow-up to a plan: measures, groups, conditions, ranking, order, chart type, in this turn."""
+
+from __future__ import annotations
+
+from ...plan import Order, Plan
+from .. import turns as said
+from ..draft import MAX_LIMIT, PLURAL_TOP, CannotPlan
+from ..frame import Top
+from ..lexicon import Target
+from ..linking import Mention
+from ..text import word_set
+from .editing import AskBack
+from .filters import Narrowing
+
+
+class Patch(Narrowing):
+    """Makes the plan that follows."""
+
+    def apply(self) -> Plan:
+        verb = self.clause.verb
+        if verb in ("unfilter", "all"):
+            self._unfilter()
+        elif verb == "unlimit":
+            self._unlimit()
+        elif verb == "unsort":
+            self._unsort()
+        elif verb == "ungroup":
+            self._ungroup()
+        elif verb == "unshare":
+            self.unshare()
+        elif verb == "together":
+            self._together()
+        elif verb == "flip":
+            self._flip()
+        else:
+            self._set()
+        return self._patched()
+
+    def _set(self) -> None:
+        self.set_measures()
+        self.set_groups()
+        self.set_filters()
+        self._rank()
+        self._sort()
+        self._draw()
+        left = [mention.phrase for mention in self.frame.bare]
+        if left:
+            raise CannotPlan(f"what is to be done with “{left[0]}” is not clear")
+        if not self.edits:
+            self._nothing()
+
+    def _nothing(self) -> None:
+        if self.clause.cues & {"back"}:
+            raise CannotPlan("what is wanted back is not clear")
+        raise CannotPlan("this does not say what to change")
+
+    def _draw(self) -> None:
+        if self.frame.chart is None:
+            return
+        self.edits += 1
+        if self.fragment.refused or self.clause.verb == "remove":
+            if self.chart is not self.frame.chart:
+                raise CannotPlan(
+                    f"no {self.frame.chart.value} chart was asked for; name the chart type that is wanted instead"
+                )
+            self.chart = None
+            return
+        self.chart = self.frame.chart
+
+    # Ranking
+
+    def _rank(self) -> None:
+        tops = self.frame.tops
+        number = self._number_alone()
+        if number is not None:
+            tops = [Top(number, True, plural=True)]
+        if not tops:
+            return
+        self.edits += 1
+        top = next((top for top in tops if top.limit is not None), tops[0])
+        word = self.frame.tokens[top.at].text if number is None and top.at < len(self.frame.tokens) else ""
+        if self.draft.details and not self.draft.measures:
+            self._first_rows(top, word)
+            return
+        if len(self.draft.dimensions) != 1:
+            names = " and ".join(dimension.label.lower() for dimension in self.draft.dimensions)
+            why = f"it is grouped by {names}" if names else "it is not grouped"
+            raise CannotPlan(f"a ranking needs one grouping, and of this chart {why}")
+        self._limit(top, word)
+
+    def _number_alone(self) -> int | None:
+        """'only 3' is how many are to be shown."""
+        if self.narrows or self.frame.tops or self.frame.groups or len(self.frame.tokens) > 4:
+            return None
+        numbers = [token for token in self.frame.tokens if token.number is not None]
+        if (
+            len(numbers) != 1
+            or numbers[0].number is None
+            or numbers[0].number != int(numbers[0].number)
+            or numbers[0].number < 1
+        ):
+            return None
+        rest = [token for token in self.frame.tokens if token is not numbers[0] and token.text not in said.IGNORABLE]
+        return int(numbers[0].number) if not rest else None
+
+    def _first_rows(self, top: Top, word: str) -> None:
+        if word not in ("first", "") or top.limit is None:
+            raise CannotPlan("the chart lists rows; what they are to be ranked by is not clear")
+        self.draft.limit = min(top.limit, MAX_LIMIT)
+
+    def _limit(self, top: Top, word: str) -> None:
+        dimension = self.draft.dimensions[0]
+        timed = self.is_timed(dimension)
+        if word == "last":
+            if timed:
+                unit = dimension.label.lower()
+                raise CannotPlan(
+                    f"the last {top.limit} are not clear; say “the last {top.limit} {unit}s”, or “bottom {top.limit}”"
+                )
+            top = Top(top.limit, False, plural=True)
+        index = self._ranked_by(top)
+        self.draft.limit = min(top.limit or (PLURAL_TOP if top.plural else 1), MAX_LIMIT)
+        if word in ("first", "") and (self.draft.order or timed):
+            return  # as many as asked for of what stands first now
+        self.draft.order = [Order(by="measure", index=index, descending=top.descending)]
+
+    def _ranked_by(self, top: Top) -> int:
+        target = self._hinted(top.hint) if top.hint else self.meant(top.mention, "number") if top.mention else None
+        if target is None:
+            return 0
+        places = self.measured_in(target)
+        if not places:
+            raise AskBack(f"The chart does not show {self.say(target)} to rank by.", self._ranked_readings(top, target))
+        return places[0]
+
+    def _ranked_readings(self, top: Top, target: Target) -> list[str]:
+        shown = self.draft.measures[0].label.lower() if self.draft.measures else "rows"
+        number = top.limit or PLURAL_TOP
+        word = "top" if top.descending else "bottom"
+        return [f"{self.say(target)} instead, {word} {number}", f"{word} {number}, ranked by {shown}"][:1]
+
+    def _unlimit(self) -> None:
+        self.edits += 1
+        if self.draft.limit is None:
+            raise CannotPlan("the chart shows all there is; nothing limits how many")
+        self.draft.limit = None
+
+    # Order
+
+    def _sort(self) -> None:
+        if not self.frame.orders:
+            return
+        self.edits += 1
+        for wish, mentions, kind in self.frame.orders:
+            found = {mention.start for mention in mentions}
+            named = {i for mention in mentions for i in range(mention.start, mention.end)}
+            unknown = [
+                self.frame.tokens[i].raw
+                for i in wish.target
+                if i not in named
+                and self.frame.tokens[i].text not in said.IGNORABLE | SORTED_BY
+                and self.frame.tokens[i].kind == "word"
+            ]
+            if unknown:
+                raise CannotPlan(f"“{unknown[0]}” to sort by is not understood")
+            if (
+                found
+                and kind not in ("x", "y")
+                and self._order_target(mentions, kind) is None
+                and not self._sorts_by_kind(kind)
+            ):
+                raise CannotPlan(f"the chart does not show {mentions[0].phrase} to sort by")
+        before = list(self.draft.order)
+        self.draft.order = []
+        self._orders()
+        self._check_limited(before)
+
+    def _sorts_by_kind(self, kind: str) -> bool:
+        return kind == "name" and bool(self.draft.dimensions or self.draft.details)
+
+    def _check_limited(self, before: list[Order]) -> None:
+        """Another order of a ranking would be another ranking."""
+        limit = self.draft.limit
+        if limit is None or self.draft.order == before or self.base.limit is None:
+            return
+        same = (
+            before[:1]
+            and self.draft.order
+            and (before[0].by, before[0].index) == (self.draft.order[0].by, self.draft.order[0].index)
+        )
+        if same and before[0].by == "measure":
+            word = "top" if self.draft.order[0].descending else "bottom"
+            raise AskBack(
+                f"The chart shows {limit} of a ranking, and in this order it would show others.",
+                [
+                    f"{word} {limit}",
+                    f"all of them, {'largest' if self.draft.order[0].descending else 'smallest'} first",
+                ],
+            )
+        raise CannotPlan(
+            f"the chart shows {limit} of a ranking, and in another order it would show others; say “all of them” first"
+        )
+
+    def _flip(self) -> None:
+        self.edits += 1
+        if not self.draft.dimensions and not self.draft.order:
+            raise CannotPlan("the chart has no order to reverse")
+        before = list(self.draft.order)
+        order = before or [self._shown_order()]
+        self.draft.order = [each.model_copy(update={"descending": not each.descending}) for each in order]
+        self._check_limited(before)
+
+    def _shown_order(self) -> Order:
+        """Return the order in which the SQL puts groups that no order was asked for."""
+        from ...sql.statement import Statement
+
+        dimension = self.draft.dimensions[0]
+        if Statement(self.base, self.profile).is_ordered(dimension):
+            return Order(by="dimension", index=0)
+        return Order(by="measure", index=0, descending=True)
+
+    def _unsort(self) -> None:
+        self.edits += 1
+        if not self.draft.order:
+            raise CannotPlan("no order was asked for")
+        if self.draft.limit is not None:
+            raise CannotPlan("the order is that of a ranking; say “all of them” to see all")
+        self.draft.order = []
+
+    # Taking away
+
+    def _unfilter(self) -> None:
+        """'all countries again', 'without the filter', 'for all years'."""
+        self.edits += 1
+        words = {token.text for token in self.frame.tokens[1:]}
+        all_of_it = not words - said.GLUE - {"them", "it", "data", "rows", "again", "everything", "back"}
+        mentions = self.frame.mentions + [hit.mention for hit in self.frame.values]
+        if all_of_it:
+            self._unfilter_all()
+        elif mentions and not (self.frame.times and not self.frame.values):
+            for mention in mentions:
+                self._unfilter_one(mention.phrase, self._meant_by_filter(mention))
+        elif self.frame.times or self.frame.groups or words & said.TIME_WORDS:
+            self._unfilter_time()
+        else:
+            raise CannotPlan("which condition is meant is not clear")
+
+    def _unfilter_all(self) -> None:
+        conditions = [*self.conditions, *self.draft.having]
+        if self.clause.verb == "all" and self.draft.limit is not None:
+            self.draft.limit = None
+            return
+        if not conditions:
+            raise CannotPlan("the chart has no conditions; it shows all there is")
+        if self.clause.verb == "all" and len(conditions) > 1:
+            raise AskBack("The chart has several conditions.", ["without the filters", *self._unfilter_words()][:3])
+        self.draft.filters = [filter for filter in self.draft.filters if self.is_hidden(filter)]
+        self.draft.having = []
+
+    def _unfilter_words(self) -> list[str]:
+        from ...phrases import expression_words
+
+        return [f"without the {expression_words(filter.of)} filter" for filter in self.conditions]
+
+    def _meant_by_filter(self, mention: Mention) -> Target | None:
+        filtered = {filter.of for filter in self.conditions}
+        for found in (*mention.names, *mention.values):
+            if found.target.kind in ("column", "value") and found.target.of in filtered:
+                return Target("column", found.target.table, found.target.column)
+        return self._target(mention)
+
+    def _unfilter_one(self, phrase: str, target: Target | None) -> None:
+        found = self.conditions_on(target)
+        if not found and target is not None and target.kind == "column" and self.lexicon.is_time(target):
+            found = [filter for filter in self.conditions if self.is_time_filter(filter)]
+        if found:
+            self._replace(found, [])
+            return
+        if self.draft.limit is not None and self.shown_in(target):
+            self.draft.limit = None
+            return
+        raise CannotPlan(f"the chart has no condition on “{phrase}” that could be taken away")
+
+    def _unfilter_time(self) -> None:
+        times = [filter for filter in self.conditions if self.is_time_filter(filter)]
+        if not times:
+            raise CannotPlan("the chart is not limited to a time")
+        self._replace(times, [])
+
+    def _ungroup(self) -> None:
+        """'without the country split', 'no grouping'."""
+        self.edits += 1
+        dimensions = self.draft.dimensions
+        mentions = self.frame.mentions
+        if not dimensions:
+            raise CannotPlan("the chart is not grouped")
+        if mentions:
+            places = [place for mention in mentions for place in self.shown_in(self.meant(mention, "group"))]
+            if not places:
+                raise CannotPlan(f"the chart is not grouped by “{mentions[0].phrase}”")
+            self.drop_groups(places)
+        elif any(group.time for group in self.frame.groups):
+            self._drop_time_groups()
+        else:
+            self.drop_groups([len(dimensions) - 1])
+
+    def _together(self) -> None:
+        """'in total' is one number."""
+        self.edits += 1
+        if not self.draft.dimensions:
+            raise CannotPlan("the chart is not grouped: it shows the total already")
+        if self.draft.limit is not None:
+            raise CannotPlan(f"the total of the {self.draft.limit} shown cannot be asked; say “all of them” first")
+        self.drop_groups(list(range(len(self.draft.dimensions))))
+        self.chart = None
+
+    # The plan
+
+    def _patched(self) -> Plan:
+        draft = self.draft
+        table = draft.measures[0].table if draft.measures and not draft.raw else self.fact
+        self._check_connected(table)
+        return self.base.model_copy(
+            update={
+                "table": table, "measures": tuple(draft.measures), "dimensions": tuple(draft.dimensions),
+                "details": tuple(draft.details),
+                "filters": tuple(draft.filters), "having": tuple(draft.having), "order": tuple(draft.order), "limit": draft.limit,
+                "chart": self.chart,
+            }
+        )  # fmt: skip
+
+
+SORTED_BY = word_set(
+    """
+    name names label labels number numbers value values total amount count size bar bars axis x y order ordering alphabetical sort
+    sorted rank ranked arrange arranged ascending descending asc desc largest smallest highest lowest first last high low
+    """
+)

@@ -1,0 +1,249 @@
+"""Follow-ups: a few words after a chart give what the whole question would have given, or an honest no."""
+
+import pytest
+
+from charts.plan import ChartType, Understanding
+from charts.planner import Ambiguous, NotUnderstood, follow
+
+from .sample_shop import TODAY, profile, run, same, understood
+
+
+def followed(question, words, before=None):
+    """What `words` give after a chart: of a question, or of a plan."""
+    asked = understood(question).plan if isinstance(question, str) else question
+    return follow(words, asked, profile(), before=before, today=TODAY)
+
+
+def chain(question, *words):
+    """The plan after a question and its follow-ups, one upon the other."""
+    plan = understood(question).plan
+    for each in words:
+        found = followed(plan, each)
+        assert isinstance(found, Understanding), (each, found)
+        assert found.follows
+        plan = found.plan
+    return plan
+
+
+# What a chart becomes, and the whole question that asks for the same
+SAME = [
+    # chart types
+    ("orders by country", ["as a pie"], "orders by country as a pie"),
+    ("orders by country", ["make it a table"], "orders by country as a table"),
+    ("revenue per month", ["bars instead"], "revenue per month as a bar chart"),
+    ("orders by channel", ["turn it into a pie chart please"], "orders by channel as a pie"),
+    # times
+    ("revenue per month", ["only 2025"], "revenue per month in 2025"),
+    ("revenue per month", ["since May"], "revenue per month since May"),
+    ("revenue per month", ["last 6 months"], "revenue per month in the last 6 months"),
+    ("revenue per month", ["only 2025", "the year before"], "revenue per month in 2024"),
+    ("orders by country", ["in March 2025", "the month after"], "orders by country in April 2025"),
+    ("revenue per month", ["only 2025", "only March"], "revenue per month in March 2025"),
+    ("orders by country", ["only 2025", "Q2"], "orders by country in Q2 2025"),
+    ("orders by country", ["in 2024", "in 2025 instead"], "orders by country in 2025"),
+    ("orders by country", ["only 2024", "also 2025"], "orders by country between 2024 and 2025"),
+    ("orders by country", ["delivered in March 2025"], "orders by country delivered in March 2025"),
+    ("orders by country between 2024 and 2025", ["without 2025"], "orders by country in 2024"),
+    ("number of products by category with list price over 60", ["list price over 90"],
+     "number of products by category with list price over 90"),
+    ("number of products by category with list price over 60", ["list price under 90"],
+     "number of products by category with list price over 60 and list price under 90"),
+    ("orders by country in 2024", ["for all years"], "orders by country"),
+    ("orders by country in 2024", ["without the date filter"], "orders by country"),
+    # values
+    ("revenue per month", ["only Germany"], "revenue per month in Germany"),
+    ("revenue by category", ["for Germany and France"], "revenue by category in Germany or France"),
+    ("revenue by category in Germany", ["and for Spain?"], "revenue by category in Spain"),
+    ("revenue by category in Germany", ["what about Spain"], "revenue by category in Spain"),
+    ("revenue by category in Germany", ["also Spain"], "revenue by category in Germany or Spain"),
+    ("revenue by category in Germany", ["and Spain too"], "revenue by category in Germany or Spain"),
+    ("revenue by category in Germany", ["France instead of Germany"], "revenue by category in France"),
+    ("orders by country", ["excluding Germany"], "orders by country excluding Germany"),
+    ("orders by status", ["without cancelled"], "orders by status excluding cancelled"),
+    ("orders by channel", ["without Germany and France"], "orders by channel excluding Germany, excluding France"),
+    ("orders by channel in Germany", ["all countries again"], "orders by channel"),
+    ("orders by country in Germany", ["only web"], "orders by country in Germany on the web"),
+    ("orders by country", ["only 2025", "only web"], "orders by country on the web in 2025"),
+    ("orders by channel in Germany", ["without the filter"], "orders by channel"),
+    ("number of products by category", ["price over 50"], "number of products by category with list price over 50"),
+    ("customers with more than 15 orders", ["only Germany"], "customers in Germany with more than 15 orders"),
+    ("orders that were never shipped", ["only Germany"], "orders in Germany that were never shipped"),
+    # groups
+    ("revenue by country", ["by category instead"], "revenue by category"),
+    ("revenue by country", ["by category"], "revenue by category"),
+    ("orders per month", ["by country instead"], "orders by country"),
+    ("orders per month", ["split by country"], "orders by month and country"),
+    ("orders per month", ["also by channel"], "orders by month and channel"),
+    ("orders per month by channel", ["not by channel"], "orders per month"),
+    ("orders per month by channel", ["without the channel split"], "orders per month"),
+    ("orders by channel and status", ["by country instead of status"], "orders by channel and country"),
+    ("orders by country", ["in total"], "how many orders are there"),
+    ("orders that were never shipped", ["by country"], "number of orders that were never shipped by country"),
+    ("how many orders are there", ["per month"], "orders per month"),
+    ("orders per month", ["per week"], "orders per week"),
+    ("orders per month", ["by quarter instead"], "orders per quarter"),
+    ("orders per month", ["by weekday"], "orders per weekday"),
+    # measures
+    ("revenue per month", ["orders instead"], "orders per month"),
+    ("revenue by country", ["number of orders instead of revenue"], "orders by country"),
+    ("average rating by priority", ["the maximum instead"], "highest rating by priority"),
+    ("revenue by category", ["as a share"], "share of revenue by category"),
+    ("orders by segment", ["in percent"], "share of orders by segment"),
+    ("share of orders by segment", ["not as a share"], "orders by segment"),
+    ("orders per month", ["tickets instead"], "tickets per month"),
+    ("orders per month in 2025", ["returns instead"], "returns per month in 2025"),
+    # order and number
+    ("orders by country", ["sorted by name"], "orders by country sorted by country"),
+    ("orders by country", ["smallest first"], "orders by country from low to high"),
+    ("orders per month", ["descending"], "orders per month descending"),
+    ("revenue by product", ["top 5"], "top 5 products by revenue"),
+    ("revenue by country", ["only the first three"], "top 3 countries by revenue"),
+    ("top 5 countries by revenue", ["top 3"], "top 3 countries by revenue"),
+    ("top 5 countries by revenue", ["all of them"], "revenue by country"),
+    ("revenue by country", ["bottom 3"], "bottom 3 countries by revenue"),
+    ("revenue by country", ["top 5 products"], "top 5 products by revenue"),
+    # side by side
+    ("orders per month in Germany", ["compare with France"], "monthly orders in Germany vs France"),
+    ("revenue per month in 2025", ["compare with 2024"], "compare 2024 and 2025 revenue by month"),
+    # chains
+    ("revenue per month", ["only 2025", "orders instead", "by country instead", "top 3"],
+     "top 3 countries by number of orders in 2025"),
+    ("orders by country", ["per month instead", "only Germany", "and for France?", "as a line"],
+     "orders per month in France as a line"),
+    ("revenue by category", ["only Germany", "split by year", "without 2023", "by channel instead of category"], None),
+    ("revenue by category", ["also by year", "by channel instead of category", "only Germany", "all countries again"],
+     "revenue by channel and year"),
+    ("tickets by priority", ["only 2025", "per month instead", "only high priority", "in 2026"],
+     "tickets per month with priority high in 2026"),
+    ("top 10 products by revenue", ["only Audio", "in 2025", "number of orders instead", "all of them"], None),
+    ("average delivery days by carrier", ["only Germany", "without Northline", "by channel instead", "the maximum"], None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "words", "whole"), [each for each in SAME if each[2]])
+def test_follow_ups_give_what_the_whole_question_gives(question, words, whole):
+    found, expected = run(chain(question, *words)), run(understood(whole).plan)
+    assert same(found.rows, expected.rows, ordered="first" not in whole), (found.query.sql, expected.query.sql)
+    assert found.plan.chart == expected.plan.chart
+
+
+# What stands on its own
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "revenue per month",
+        "orders by country",
+        "how many customers are there in Germany",
+        "average delivery days by carrier",
+        "show tickets by priority",
+        "customers without orders",
+        "compare 2025 and 2026 revenue by month",
+        "revenue on its own",
+        "hello",
+        "delete all orders",
+        "what can you do",
+    ],
+)
+def test_what_says_what_it_is_about_stands_on_its_own(question):
+    assert followed("number of products by category", question) is None
+
+
+# Questions back
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "readings"),
+    [
+        ("orders per month", "by country", ["by country instead", "also by country"]),
+        ("orders by country", "per month", ["by month instead", "also by month"]),
+        (
+            "orders by country and channel",
+            "by status",
+            ["by status instead of country", "by status instead of channel"],
+        ),
+        ("orders per month", "revenue", ["revenue instead", "revenue on its own"]),
+        ("top 10 products by revenue", "smallest first", ["bottom 10", "all of them, smallest first"]),
+        ("orders by channel in 2024", "the previous year", ["only 2023", "only 2025"]),
+        ("orders by country in Germany", "without country", ["not by country", "without the country filter"]),
+    ],
+)
+def test_a_doubt_is_asked_back(question, words, readings):
+    found = followed(question, words)
+    assert isinstance(found, Ambiguous), found
+    assert [reading.question for reading in found.readings] == readings
+    for reading in found.readings:
+        again = followed(question, reading.question)
+        assert (again.plan if again else understood(reading.question).plan) == reading.plan
+        assert run(reading.plan).rows
+
+
+# Honest noes
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "why"),
+    [
+        ("orders per month", "only Atlantis", "“Atlantis”"),
+        ("orders per month", "flurbit", "“flurbit”"),
+        ("orders per month", "by region instead", "“region”"),
+        ("orders by country", "the median instead", "“median”"),
+        ("orders by country", "sorted by flurbit", "“flurbit”"),
+        ("orders by country", "sorted by revenue", "does not show revenue"),
+        ("orders by country in Germany", "without Germany", "nothing is left"),
+        ("orders by country", "all countries again", "no condition on “countries”"),
+        ("orders by country", "without the filter", "no conditions"),
+        ("orders by country", "for all years", "not limited to a time"),
+        ("orders by country", "the year before", "before or after what"),
+        ("orders by country", "the average instead", "counts orders"),
+        ("orders by country", "undo", "nothing to undo"),
+        ("orders by country", "compare with France", "nothing to compare"),
+        ("orders by country", "also Spain", "in it already"),
+        ("orders by country", "by country", "already grouped by country"),
+        ("orders by country", "not by channel", "not grouped by channel"),
+        ("orders by country and channel", "top 5", "one grouping"),
+        ("top 5 countries by revenue", "also by channel", "no ranking"),
+        ("how many orders are there", "as a share", "needs groups"),
+        ("average rating by priority", "as a share", "has no shares"),
+        ("orders by channel", "tickets instead", "belongs to orders"),
+        ("orders per month", "products instead of revenue", "does not show “revenue”"),
+        ("orders per month", "excluding 2024", "2024"),
+        ("orders by country", "only 2023 and 2025", "do not follow each other"),
+        ("orders by country", "okay", "does not say what to change"),
+        ("orders by country", "the other countries", "“other”"),
+        ("number of products by category with list price over 60", "list price under 50", "leave nothing"),
+    ],
+)
+def test_what_cannot_be_done_is_said(question, words, why):
+    found = followed(question, words)
+    assert isinstance(found, NotUnderstood), found
+    assert why in found.why, found.why
+    for offer in found.questions:
+        again = followed(question, offer)
+        assert isinstance(again, Understanding), (offer, again)
+        run(again.plan)
+
+
+def test_an_undo_goes_back():
+    before = understood("orders by country").plan
+    after = chain("orders by country", "only Germany")
+    found = followed(after, "undo that", before)
+    assert isinstance(found, Understanding)
+    assert found.undone
+    assert found.plan == before
+
+
+def test_the_account_says_what_was_kept_and_what_changed():
+    found = followed(chain("revenue per month", "only 2025"), "only 2024 and as a bar chart")
+    assert found.kept == ("Revenue", "By month")
+    assert found.changed == (
+        "Only where ordered at is from 1 January 2024 to 31 December 2024, "
+        "instead of only where ordered at is from 1 January 2025 to 31 December 2025",
+        "Added: as bar",
+    )
+
+
+def test_a_chart_type_is_kept_until_another_is_wished_for():
+    assert chain("orders by country as a pie", "only 2025", "by channel instead").chart is ChartType.PIE
+    assert chain("orders by country as a pie", "not as a pie").chart is None
