@@ -191,6 +191,11 @@ class Progress(Node):
         return self._reporter.owner
 
     @property
+    def shared(self) -> dict[str, Any]:
+        """What the operations of one run keep together, such as a budget; it is not stored."""
+        return self._reporter.shared
+
+    @property
     def cancelled(self) -> bool:
         """True once the run was asked to end, by a person or a time limit."""
         return self._reporter.stopped is not None
@@ -217,6 +222,10 @@ class Progress(Node):
         self._reporter.touch()
         if text:
             self._reporter.write(self, "reasoning", text)
+
+    def at_end(self, metadata: Callable[[], Mapping[str, Any]]) -> None:
+        """Add what `metadata` returns when the run ends to its last event, `done` or `error`, however it ends."""
+        self._reporter.at_end(metadata)
 
     async def in_thread[T](self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call a blocking `function` in a thread. Its database connections are closed at the end."""

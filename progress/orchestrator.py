@@ -95,10 +95,11 @@ async def perform[T](operation: StreamingOperation[T], progress: Progress) -> T:
 def completion(progress: Progress, result: Any, message: str = "Completed") -> list[ProgressEvent]:
     """Close the reporter and return the last events of an operation that returned `result`: its closing state and `done`."""
     closing = _close(progress, "completed", message)
-    metadata = progress._reporter.metadata(result_metadata(result))
+    added = progress._reporter.last_metadata()
+    metadata = progress._reporter.metadata({**added, **result_metadata(result)})
     data = {"operation": progress._name, "message": message, "metadata": metadata}
     if not _fits(data):
-        data["metadata"] = progress._reporter.metadata({"resultTooLarge": True})
+        data["metadata"] = progress._reporter.metadata({**added, "resultTooLarge": True})
     return [*closing, *progress._reporter.passed(ProgressEvent("done", data), progress)]
 
 
@@ -113,7 +114,7 @@ def failure(progress: Progress, error: BaseException, *, state: str | None = Non
     progress._reporter.stop(for_threads)
     doing = progress._message[:MESSAGE_LENGTH]
     closing = _close(progress, _end_state(reason), public_message(reason))
-    done = {"percentage": progress._percentage(), "lastMessage": doing}
+    done = {**progress._reporter.last_metadata(), "percentage": progress._percentage(), "lastMessage": doing}
     last = error_event(progress._name, reason, state, progress._reporter.metadata(done))
     return [*closing, *progress._reporter.passed(last, progress)]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from .conf import setting
-from .events import EventType, ProgressEvent, now_ms
+from .events import EventType, ProgressEvent, encode, now_ms
 from .exceptions import EventTooLarge, OperationCancelled, OperationFailed
 from .forecast import Forecast, Pace
 from .hooks import HookContext, Hooks
@@ -76,6 +76,8 @@ class Reporter:
         self.stopped_at = 0.0
         self.closed = False
         self.ended_after = 0.0  # milliseconds, once it is closed
+        self.shared: dict[str, Any] = {}  # what the operations of the run keep together
+        self._last_words: list[Callable[[], Mapping[str, Any]]] = []
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self.lock = threading.RLock()
@@ -104,6 +106,21 @@ class Reporter:
             if self.run_id is not None:
                 known["pace"] = self.pace
         return {**known, **extra, **self._ids} if extra else known
+
+    def at_end(self, metadata: Callable[[], Mapping[str, Any]]) -> None:
+        """Have `metadata` called when the run ends, for its last event."""
+        self._last_words.append(metadata)
+
+    def last_metadata(self) -> dict[str, Any]:
+        """Return what the operations add to the run's last event. What fails is logged: the run ends all the same."""
+        found: dict[str, Any] = {}
+        for words in self._last_words:
+            try:
+                encode(told := dict(words()))
+                found |= told
+            except Exception:
+                logger.exception("metadata of the last event was left out")
+        return found
 
     def passed(self, event: ProgressEvent, node: Progress) -> list[ProgressEvent]:
         """Return what the hooks make of an event of `node`."""

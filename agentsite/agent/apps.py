@@ -5,3 +5,6 @@ class AgentConfig(AppConfig):
     name = "agentsite.agent"
     label = "agent"
     verbose_name = "Agent"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401 - they register themselves

@@ -10,7 +10,7 @@ from pydantic import Field
 from charts.operations import ChartGeneration
 from progress import OperationFailed, Progress, StreamingOperation
 
-from . import tool_execution  # noqa: F401 - it registers itself
+from . import generation, tool_execution  # noqa: F401 - they register themselves
 
 MESSAGE_LIMIT = 4_000  # characters
 

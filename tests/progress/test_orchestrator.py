@@ -1,6 +1,7 @@
 import asyncio
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from django.test import SimpleTestCase, override_settings
@@ -114,6 +115,60 @@ class CallbackTests(SimpleTestCase):
 
         owner = Owner(visitor="v")
         assert await stream_operation(play(script), owner=owner) == [owner, None, False]
+
+
+class LastWordsTests(SimpleTestCase):
+    async def last_metadata(self, script):
+        events = []
+        with suppress(OperationFailed, asyncio.CancelledError):
+            await stream_operation(play(script), events.append)
+        assert events[-1].terminal
+        return events[-1].data["metadata"]
+
+    async def test_they_are_what_is_so_at_the_end(self):
+        async def script(progress):
+            progress.at_end(lambda: {"used": progress.shared["used"], "rows": 1})
+            progress.shared["used"] = 7
+            return {"rows": 3}
+
+        metadata = await self.last_metadata(script)
+        assert (metadata["used"], metadata["rows"]) == (7, 3)
+
+    async def test_they_are_said_of_a_failure_a_cancel_and_a_result_without_room_too(self):
+        for ending in (OperationFailed("no"), asyncio.CancelledError(), None):
+
+            async def script(progress, ending=ending):
+                progress.at_end(lambda: {"used": 7})
+                if ending is not None:
+                    raise ending
+                return {"text": "x" * 40_000}
+
+            assert (await self.last_metadata(script))["used"] == 7
+
+    async def test_an_operation_within_shares_and_adds(self):
+        async def inner(progress):
+            progress.shared["used"] += 1
+            progress.at_end(lambda: {"inner": True})
+
+        async def script(progress):
+            progress.shared["used"] = 1
+            progress.at_end(lambda: dict(progress.shared))
+            await progress.run(play(inner))
+
+        metadata = await self.last_metadata(script)
+        assert (metadata["used"], metadata["inner"]) == (2, True)
+
+    async def test_those_that_fail_or_have_no_json_form_are_left_out(self):
+        async def script(progress):
+            progress.at_end(lambda: {"broken": object()})
+            progress.at_end(lambda: {"divided": 1 / 0})
+            progress.at_end(lambda: {"used": 7})
+
+        with self.assertLogs("progress", "ERROR") as logged:
+            metadata = await self.last_metadata(script)
+        assert len(logged.output) == 2
+        assert metadata["used"] == 7
+        assert not {"broken", "divided"} & set(metadata)
 
 
 class ErrorTests(SimpleTestCase):

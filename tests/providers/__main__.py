@@ -102,14 +102,12 @@ class Connection:
         answer = asyncio.ensure_future(Answer(wire, model, seen, turn).write_to(self._writer))
         left = asyncio.ensure_future(self._reader.read(1))  # nothing more is sent before the answer's end
         await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
+        for task in (answer, left):
+            task.cancel()
+            with suppress(asyncio.CancelledError, ConnectionError):
+                await task
+        if seen.ended == "open":
             seen.ended = "dropped"
-            answer.cancel()
-        left.cancel()
-        with suppress(asyncio.CancelledError, ConnectionError):
-            await answer
-        with suppress(asyncio.CancelledError, ConnectionError):
-            await left
         return seen.ended == "done"
 
     def _refuse(self, status: int, body: Any, headers: dict[str, Any] | None = None) -> None:
