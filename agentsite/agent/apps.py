@@ -8,3 +8,4 @@ class AgentConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401 - they register themselves
+        from .tools import checks as tool_checks  # noqa: F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -16,8 +17,11 @@ from progress.database import in_database
 from ..conf import setting
 from .arithmetic import calculate
 from .charting import make_chart
+from .connections import Connection, leave
 from .data import describe_table, list_sources, profile_column, run_query
 from .definition import Tool
+from .mcp import tools_of
+from .server_settings import SEPARATOR, Server, servers
 
 if TYPE_CHECKING:
     from progress.owners import Owner
@@ -52,29 +56,47 @@ async def available_tools(owner: Owner | None, *, names: Collection[str] | None 
     With `names`, only those servers are asked of whose tools one is named.
     """
     box = Toolbox()
-    for tool in local_tools().values():
-        if await in_database(_may, owner, tool.permission):
-            box[tool.name] = tool
-        else:
-            box.forbidden.add(tool.name)
-    yield box
+    asked = [
+        (Connection(name, server), server)
+        for name, server in servers().items()
+        if names is None or any(each.startswith(name + SEPARATOR) for each in names)
+    ]
+    try:
+        found = await asyncio.gather(*(_tools_of(connection, server, box) for connection, server in asked))
+        # What this site has itself is not replaced by what a server names likewise.
+        everything = {tool.name: tool for tools in found for tool in tools} | local_tools()
+        granted = await in_database(_granted, owner, {tool.permission for tool in everything.values()})
+        box.update({name: tool for name, tool in everything.items() if tool.permission in granted})
+        box.forbidden.update(everything.keys() - box.keys())
+        yield box
+    finally:
+        await leave(connection for connection, _ in asked)
 
 
-def _may(owner: Owner | None, permission: str) -> bool:
+async def _tools_of(connection: Connection, server: Server, box: Toolbox) -> list[Tool]:
+    try:
+        return await tools_of(connection, server)
+    except OperationFailed as error:
+        box.missing[connection.name] = error.message
+        return []
+
+
+def _granted(owner: Owner | None, permissions: set[str]) -> set[str]:
     """Everybody may what needs no permission, the command line (None) may everything; a permission is that of a user."""
     from django.contrib.auth import get_user_model
 
-    if not permission or owner is None:
-        return True
-    if owner.user is None:
-        return False
-    user = get_user_model().objects.filter(pk=owner.user, is_active=True).first()
-    return user is not None and user.has_perm(permission)
+    if owner is None:
+        return permissions
+    user = get_user_model().objects.filter(pk=owner.user, is_active=True).first() if permissions - {""} else None
+    return {each for each in permissions if not each or (user is not None and user.has_perm(each))}
 
 
 def local_tools() -> dict[str, Tool]:
     """The built-in tools and those of AGENT["TOOLS"], by name. Raises ImproperlyConfigured."""
-    return _imported(tuple(setting("TOOLS")))
+    paths = setting("TOOLS")
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str) for path in paths):
+        raise ImproperlyConfigured("AGENT['TOOLS'] must be a list of dotted paths.")
+    return _imported(tuple(paths))
 
 
 def known_names() -> list[str]:
