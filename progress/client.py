@@ -186,7 +186,7 @@ class Run:
                     raise
                 if error.silent:
                     self._polls = POLLS
-                wait = waits.next(error)
+                wait = waits.next(error, self._retry)
                 logger.info("run %s: connecting again in %.1f s: %s", self.id, wait, error)
             if not self.over:
                 await asyncio.sleep(wait)

@@ -59,8 +59,11 @@ class RunFailed(ClientError):
 
 
 def back_off(failures: int, retry: float = RETRY, retry_after: float = 0.0) -> float:
-    """Return the seconds to wait before the next try: what the server said, longer after each failure, not all clients at once."""
-    wait = min(MAX_DELAY, 0.5 * 2 ** min(failures, 10)) if failures else retry
+    """Return the seconds to wait before the next try.
+
+    It is what the server said, twice as long after each failure, and not the same for all clients.
+    """
+    wait = min(MAX_DELAY, retry * 2.0 ** (min(failures, 10) - 2)) if failures else retry
     return retry_after + wait * random.uniform(0.25, 1)  # noqa: S311 - no secret
 
 
@@ -160,10 +163,10 @@ class Waits:
     def reset(self) -> None:
         self._failures, self._waited = 0, 0.0
 
-    def next(self, error: ApiError | Unreachable) -> float:
+    def next(self, error: ApiError | Unreachable, retry: float = RETRY) -> float:
         """Return the seconds to wait, or raise `error`."""
         self._failures += 1
-        wait = back_off(self._failures, retry_after=error.retry_after)
+        wait = back_off(self._failures, retry, error.retry_after)
         self._waited += wait
         if self._waited > self._patience:
             raise error

@@ -46,9 +46,9 @@ export class RunFailed extends Error {
   }
 }
 
-/** Milliseconds to wait before the next try: what the server said, longer after each failure, and not all clients at once. */
+/** Milliseconds to wait before the next try: what the server said, twice as long after each failure, and not all clients at once. */
 export function backOff(failures, { retry = RETRY_MS, retryAfter = 0 } = {}) {
-  const wait = failures ? Math.min(MAX_DELAY_MS, 500 * 2 ** failures) : retry;
+  const wait = failures ? Math.min(MAX_DELAY_MS, retry * 2 ** (failures - 2)) : retry;
   return retryAfter * 1000 + wait * (0.25 + 0.75 * Math.random());
 }
 
@@ -148,7 +148,7 @@ export class Client {
   }
 
   async #begin(path, body, { key = newKey(), signal, ...options } = {}) {
-    // A first try that was lost may have started the run: another one asks which it is, and reads its stream by itself.
+    // A first try that was lost may have started the run: another one asks which it is, and the stream is opened by itself.
     let lost = null;
     const stream = () => this.open(path, { method: "POST", body, headers: { "Idempotency-Key": key }, signal });
     const send = () => (lost ? this.post(path, body, { key, signal, patience: 0 }) : stream());
@@ -260,7 +260,7 @@ export class Run {
         this.#signal?.throwIfAborted();
         if (!(error instanceof ApiError) || (!error.passing && error.status < 500)) throw error;
         if (error.silent) this.#polls = POLLS;
-        wait = waits.next(error);
+        wait = waits.next(error, this.#retry);
         this.#onConnection("reconnecting", error);
       }
       if (!this.over) await sleep(wait, this.#signal);
@@ -417,8 +417,8 @@ class Waits {
     this.#failures = this.#waited = 0;
   }
 
-  next(error) {
-    const wait = backOff((this.#failures += 1), error);
+  next(error, retry) {
+    const wait = backOff((this.#failures += 1), { retry, retryAfter: error.retryAfter });
     this.#waited += wait;
     if (this.#waited > this.#patience) throw error;
     return wait;
