@@ -127,7 +127,7 @@ async def eventsource(plan: Plan) -> AsyncIterator[dict[str, Any]]:
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=program("chromium"), args=["--disable-gpu", *sandbox]
+            executable_path=program("chromium", "chromium-browser", "google-chrome"), args=["--disable-gpu", *sandbox]
         )
         async with Client(plan["base"], token=plan["token"]) as client:
             run = (await client.post("runs", plan["start"]))["id"]
