@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "progress.middleware.outage_middleware",  # before all that need the database
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -82,7 +83,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / f"test-{os.getpid()}.sqlite3"}
 else:
     # A process that freezes in the middle of a commit holds the rows of its runs; nobody could take them over.
-    options = {"options": "-c idle_in_transaction_session_timeout=10s", **DATABASES["default"].get("OPTIONS", {})}
+    options = {
+        "options": "-c idle_in_transaction_session_timeout=10s",
+        "connect_timeout": 10,  # a server that is gone says nothing, and libpq would wait for two minutes
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
     if DATABASE_POOL := env.int("DATABASE_POOL", default=0):
         # Lent for one call each; checked when lent, so that a restart of PostgreSQL is not felt. Without a limit psycopg would look
         # ever more rarely for a PostgreSQL that is away.

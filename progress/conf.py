@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "RETENTION": 86_400.0,  # seconds after its end that a run is kept
     "SEND_TIMEOUT": 30.0,  # seconds a stream waits for a client that does not read, before it closes the connection
     "DRAIN": 20.0,  # seconds in which a process that is asked to end has ended its runs
+    "REQUEST_THREADS": 16,  # of a process, in which requests make sync calls, each with a database connection of its own
     "SYNC_THREADS": 32,  # sync operations that execute at once in a process
 }
 

@@ -10,8 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, close_old_connections, connections
 
+UNREACHABLE = (OperationalError, InterfaceError)  # the database is away or busy; anything else fails every time
 THREADS = 4
 KEEP = 300.0  # seconds an unused connection of these threads is trusted
 

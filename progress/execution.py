@@ -24,11 +24,11 @@ from pydantic import ValidationError
 from . import metrics
 from .bell import bell
 from .conf import setting
-from .database import LendingThread, durability_gap, give_back, in_database
+from .database import UNREACHABLE, LendingThread, durability_gap, give_back, in_database
 from .events import encode
 from .exceptions import LeaseLost, OperationCancelled, OperationFailed, UnknownOperation
 from .forecast import Forecast, History, Pace
-from .log import UNREACHABLE, CancelWins, Lease, log, patiently
+from .log import CancelWins, Lease, log, patiently
 from .models import OperationRun
 from .nodes import Progress
 from .operations import StreamingOperation

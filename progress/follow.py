@@ -11,11 +11,10 @@ from uuid import UUID
 
 from .bell import Subscription, bell
 from .conf import setting
-from .database import in_database
+from .database import UNREACHABLE, in_database
 from .events import ProgressEvent
 from .execution import supervisor
 from .limits import open_streams
-from .log import UNREACHABLE
 from .models import OperationRun
 from .owners import Owner
 from .rows import position, read_events, read_page

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from django.db import connection, connections, transaction
 
 from . import metrics
 from .bell import Subscription, bell
-from .database import give_back, in_database, storable
+from .database import UNREACHABLE, give_back, in_database, storable
 from .events import ProgressEvent
 from .exceptions import LeaseLost, ProgressError
 from .models import ACTIVE, OperationEvent, OperationRun
@@ -33,7 +33,6 @@ logger = logging.getLogger("progress")
 LINGER = 2.0  # seconds the writer thread waits for more before it ends and closes its connection
 ROWS = 500  # of one INSERT
 RETRY_FOR = 90.0  # seconds a failing commit is tried again: an outage of a minute, and the time to connect again
-UNREACHABLE = (OperationalError, InterfaceError)  # the database is away or busy; anything else fails every time
 
 
 class CancelWins(ProgressError):

@@ -1,17 +1,61 @@
-"""Sign in by API token."""
+"""Sign in by API token; answer well while the database is away."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.conf import settings
+from django.core.signals import got_request_exception
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template import TemplateDoesNotExist
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.decorators import async_only_middleware
 
-from .database import in_database
+from .database import UNREACHABLE, in_database
 from .models import ApiToken
-from .problems import Problem
+from .problems import Problem, unreachable
+
+
+@receiver(got_request_exception)
+def _note(sender: object, request: HttpRequest, **kwargs: object) -> None:
+    if isinstance(error := sys.exception(), UNREACHABLE):
+        request.unreachable = error  # type: ignore[attr-defined]
+
+
+@async_only_middleware
+def outage_middleware(
+    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
+) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
+    """Answer 503 instead of 500 where the database did not serve a view or a middleware, and streams with an end.
+
+    Put it before SessionMiddleware, and after what only adds headers. The page is the template `503.html`, if the site has one.
+    Under DEBUG the developer's own page stays.
+    """
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = await get_response(request)
+        # Django has made a response of the exception, in whichever layer it was raised.
+        error = getattr(request, "unreachable", None)
+        if response.status_code != 500 or error is None:
+            return response
+        answer = unreachable(request, error)
+        if answer.status_code == 200 or "text/html" not in request.headers.get("Accept", ""):
+            return answer
+        return response if settings.DEBUG else _as_page(answer)
+
+    return middleware
+
+
+def _as_page(answer: HttpResponse) -> HttpResponse:
+    try:
+        page = render_to_string("503.html")
+    except TemplateDoesNotExist:
+        return answer
+    return HttpResponse(page, status=503, headers={"Retry-After": answer["Retry-After"], "Cache-Control": "no-store"})
 
 
 @async_only_middleware

@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 import math
+import random
 import re
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
@@ -13,15 +14,18 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.csrf import csrf_failure as django_csrf_failure
 from pydantic import BaseModel, ValidationError
 
 from .conf import setting
+from .database import UNREACHABLE
 from .exceptions import KeyReused, StartRefused, UnknownOperation
 
 logger = logging.getLogger("progress")
 MAX_DEPTH = 32
+COME_BACK = 2, 8  # seconds after which a client asks again that the database did not serve: not all at once
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
@@ -79,6 +83,8 @@ def endpoint(**handlers: View) -> View:
             ).response()
         try:
             return await handler(request, *args, **kwargs)
+        except UNREACHABLE as error:
+            return unreachable(request, error)
         except Exception as error:
             return as_problem(error, f"{request.method} {request.path}").response()
 
@@ -102,9 +108,27 @@ def as_problem(error: Exception, where: str) -> Problem:
             return not_found()
         case PermissionDenied():
             return Problem(403, str(error) or "You may not do this.", code="not_allowed")
+        case OperationalError() | InterfaceError():
+            logger.warning("the database did not serve %s: %r", where, error)
+            later = {"Retry-After": str(random.randint(*COME_BACK))}  # noqa: S311 - no secret
+            return Problem(503, "The database is out of reach. Try again soon.", code="unavailable", headers=later)
     error_id = uuid.uuid4().hex[:12]
     logger.error("error %s in %s", error_id, where, exc_info=error)
     return Problem(500, f"Something went wrong on the server. It was logged as {error_id}.", code="internal")
+
+
+def unreachable(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Answer a request that the database did not serve: a stream ends well and is come back to, all else is told when to try again.
+
+    EventSource gives up for good on any answer but 200.
+    """
+    problem = as_problem(error, f"{request.method} {request.path}")
+    if request.method != "GET" or "text/event-stream" not in request.headers.get("Accept", ""):
+        return problem.response()
+    low, high = COME_BACK
+    wait = random.randrange(low * 1_000, high * 1_000)  # noqa: S311 - so that not all come back at once
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(b"retry: %d\n\n" % wait, content_type="text/event-stream; charset=utf-8", headers=headers)
 
 
 def refused(error: StartRefused) -> Problem:

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 import socket
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor, Future
 from typing import Any, ClassVar
@@ -22,7 +23,6 @@ from .conf import setting
 from .database import LendingThread
 
 logger = logging.getLogger("progress")
-IDLE_THREADS = 8  # kept for the next requests
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -76,14 +76,16 @@ async def _answer(app: App, scope: Message, receive: Receive, send: Send) -> Non
 
 
 class _RequestThread(Executor):
-    """A thread for one request alone, as Django gives each; `release` gives it back while the answer streams on.
+    """The thread of one request, of the few that all requests share; `release` gives it back while the answer streams on.
 
-    What little a stream still calls from then on takes turns in a thread that all streams share. A thread whose request is over
-    serves the next one: to start one holds the event loop up until the system has.
+    A request keeps to one thread, as Django has it. Where more come at once than there are threads, they take turns in them: so a
+    process opens no more database connections than that, however many readers come back to it at once. What little a stream still
+    calls takes turns in one more.
     """
 
     _shared = LendingThread("streams")
-    _idle: ClassVar[list[LendingThread]] = []
+    _lock = threading.Lock()
+    _users: ClassVar[dict[LendingThread, int]] = {}  # how many requests have each thread
 
     def __init__(self) -> None:
         self._own: LendingThread | None = None
@@ -93,8 +95,17 @@ class _RequestThread(Executor):
         if self._released:
             return self._shared.submit(function, *args, **kwargs)
         if self._own is None:
-            self._own = self._idle.pop() if self._idle else LendingThread("request")
+            self._own = self._join()
         return self._own.submit(function, *args, **kwargs)
+
+    def _join(self) -> LendingThread:
+        with self._lock:
+            thread = min(self._users, key=self._users.__getitem__, default=None)
+            if thread is None or (self._users[thread] and len(self._users) < setting("REQUEST_THREADS")):
+                # Kept for good: to start one holds the event loop up until the system has.
+                thread = LendingThread("request")
+            self._users[thread] = self._users.get(thread, 0) + 1
+            return thread
 
     def release(self) -> None:
         self.end()
@@ -105,13 +116,11 @@ class _RequestThread(Executor):
             self._own = None
             # Django closes them too, but not in every way in which a request ends.
             closed = thread.submit(connections.close_all)
-            closed.add_done_callback(lambda _: self._keep(thread))
+            closed.add_done_callback(lambda _: self._leave(thread))
 
-    def _keep(self, thread: LendingThread) -> None:
-        if len(self._idle) < IDLE_THREADS:
-            self._idle.append(thread)
-        else:
-            thread.shutdown(wait=False)
+    def _leave(self, thread: LendingThread) -> None:
+        with self._lock:
+            self._users[thread] -= 1
 
 
 class _Response:

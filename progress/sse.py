@@ -16,11 +16,13 @@ from typing import Self
 from uuid import UUID
 
 from .conf import setting
+from .database import UNREACHABLE
 from .events import ProgressEvent
 from .follow import StreamEnds, paced
 from .limits import FAREWELL
 from .log import log
 from .owners import Owner
+from .problems import COME_BACK
 
 logger = logging.getLogger("progress")
 OPENING = b"retry: 2000\n: open\n"
@@ -143,6 +145,14 @@ async def stream(
         if ends.why == "evicted":
             yield FAREWELL
         elif ends.why == "draining":
-            yield b"retry: %d\n\n" % random.randrange(500, 4_000)  # noqa: S311 - so that not all come back at once
+            yield _come_back(0.5, 4)
+    except UNREACHABLE as error:
+        logger.warning("a stream ends, as the database did not serve it: %r", error)
+        yield _come_back(*COME_BACK)
     except Exception:
         logger.exception("a stream broke; its reader will come back")
+
+
+def _come_back(low: float, high: float) -> bytes:
+    """Tell an EventSource after how many seconds to come back: not all at once."""
+    return b"retry: %d\n\n" % int(1_000 * random.uniform(low, high))  # noqa: S311 - no secret

@@ -50,8 +50,6 @@ class Reader:
                     elif event.status_code == 204:
                         self._note(over=True)
                         return True
-                    elif event.status_code >= 500:
-                        return False
                     else:
                         assert event.status_code == 200
                     for last_id, _type, data in parser.messages:

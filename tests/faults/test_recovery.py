@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import time
 from contextlib import contextmanager
@@ -40,6 +41,32 @@ def idle(processes):
     spent = time.monotonic() - began
     shares = [(process.cpu() - used) / spent for process, used in zip(processes, before, strict=True)]
     assert max(shares) < CPU, shares
+
+
+async def answers_well_without_its_database(client, address, run):
+    """Streams end well, as EventSource gives up on all but 200; everything else is to be tried again, whoever asks."""
+    visitor = {"Authorization": "", "Cookie": "sessionid=" + "x" * 32}
+    for path in (f"/api/runs/{run}/events", "/api/events", f"/api/events?runs={run}"):
+        for who in ({}, visitor):
+            answer = await client.get(address + path, headers={"Accept": "text/event-stream", **who})
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["Content-Type"].startswith("text/event-stream")
+            assert re.fullmatch(r"retry: [2-7]\d{3}\n\n", answer.text)
+    body = {"operation": "test_publish", "params": {}}
+    for answer in [
+        await client.get(f"{address}/api/runs/{run}"),
+        await client.get(f"{address}/api/runs", headers=visitor),
+        await client.get(f"{address}/charts/", headers={"Accept": "text/html", **visitor}),
+        await client.post(f"{address}/api/runs/{run}/cancel"),
+        await client.post(f"{address}/api/runs", json=body),
+        await client.post(f"{address}/api/runs", json=body, headers={"Accept": "text/event-stream"}),
+    ]:
+        assert answer.status_code == 503, answer.text
+        assert int(answer.headers["Retry-After"]) >= 2
+        if "html" in answer.headers["Content-Type"]:
+            assert "cannot reach its database" in answer.text
+        else:
+            assert answer.json()["code"] == "unavailable"
 
 
 class TestDeath:
@@ -182,6 +209,8 @@ class TestAway:
             with idle([*stage.webs, *stage.workers]):
                 await asyncio.to_thread(stage.postgres.stop)
                 await asyncio.sleep(OUTAGE)
+            for web in stage.webs:
+                await answers_well_without_its_database(client, web.address, runs[0])
             await asyncio.to_thread(stage.postgres.start)
             await following
             assert [stage.row(run)[0] for run in runs] == ["completed", "completed"]

@@ -1,7 +1,10 @@
 import json
+from unittest.mock import patch
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError, ProgrammingError
 from django.test import AsyncClient, override_settings
 
 from progress.models import ApiToken, OperationRun
@@ -146,3 +149,39 @@ class CsrfTests(MiddlewareCase):
         assert (response.status_code, response["Content-Type"]) == (403, "text/html; charset=utf-8")
         for accept in ("application/json", "text/event-stream", "*/*"):
             await self.assert_refused(await self.start(client, Accept=accept))
+
+
+@override_settings(PROGRESS={"ALLOW_ANONYMOUS": True})
+class OutageTests(MiddlewareCase):
+    """What a database that is really away makes of all addresses is in tests/faults/test_recovery.py."""
+
+    def failing(self, error, method="save"):
+        return patch.object(SessionStore, method, side_effect=error)
+
+    async def test_a_session_that_cannot_be_stored_after_the_view_has_answered(self):
+        client = AsyncClient(raise_request_exception=False)
+        with self.failing(OperationalError("gone")), self.assertLogs("django.request", "ERROR"):
+            answer = await self.start(client, Prefer="respond-async")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer["Retry-After"]) >= 2
+        assert "Content-Security-Policy" in answer
+
+    async def test_a_page_says_so_and_under_debug_what_it_was(self):
+        client = AsyncClient(raise_request_exception=False)
+        client.cookies["sessionid"] = "x" * 32
+        for debug, status in ((False, 503), (True, 500)):
+            with (
+                override_settings(DEBUG=debug),
+                self.failing(OperationalError("gone"), "load"),
+                self.failing(OperationalError("gone"), "aload"),
+                self.assertLogs("django.request", "ERROR"),
+            ):
+                answer = await client.get("/charts/", headers={"Accept": "text/html"})
+            assert answer.status_code == status
+            assert (b"cannot reach its database" in answer.content) == (not debug)
+
+    async def test_other_mistakes_stay_mistakes(self):
+        client = AsyncClient(raise_request_exception=False)
+        with self.failing(ProgrammingError("no such column")), self.assertLogs("django.request", "ERROR"):
+            answer = await self.start(client, Prefer="respond-async")
+        assert answer.status_code == 500
