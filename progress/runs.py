@@ -225,7 +225,8 @@ def claim(pk: UUID) -> tuple[OperationRun, Lease] | None:
     lease = take_lease(
         waiting, status=Status.RUNNING, attempt=F("attempt") + 1, started_at=timezone.now(), worker=worker_name()
     )
-    return None if lease is None else (OperationRun.objects.get(pk=pk), lease)
+    run = lease and OperationRun.objects.filter(pk=pk).first()
+    return (run, lease) if run and lease else None
 
 
 def take_lease(runs: Any, **columns: Any) -> Lease | None:
@@ -233,8 +234,10 @@ def take_lease(runs: Any, **columns: Any) -> Lease | None:
     token = secrets.token_hex(16)
     if not runs.update(lease_token=token, lease_expires_at=lease_end(), **columns):
         return None
-    run = OperationRun.objects.get(lease_token=token)
-    return Lease(run.pk, token, run.attempt, run.last_seq, run.operation, run.percentage, run.current_state, run.owner)
+    run = OperationRun.objects.filter(lease_token=token).first()
+    return run and Lease(
+        run.pk, token, run.attempt, run.last_seq, run.operation, run.percentage, run.current_state, run.owner
+    )
 
 
 def lease_end() -> ExpressionWrapper[Any]:

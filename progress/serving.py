@@ -13,9 +13,11 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor, Future
+from importlib import import_module
 from typing import Any, ClassVar
 
 from asgiref.sync import ThreadSensitiveContext
+from django.conf import settings
 from django.db import connections
 
 from . import drain
@@ -34,6 +36,7 @@ def serving(app: App) -> App:
 
     It also answers the lifespan messages that some servers send; without an answer they cancel no open stream at their end.
     """
+    import_module(settings.ROOT_URLCONF)  # else the first request would load it, on the event loop
 
     async def served(scope: Message, receive: Receive, send: Send) -> None:
         drain.install()

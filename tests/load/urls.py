@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 from django.http import JsonResponse, StreamingHttpResponse
@@ -15,43 +13,11 @@ from agentsite.urls import urlpatterns as of_the_site
 from progress import drain
 from progress.limits import open_streams
 
-BLOCKED = 0.1  # seconds
-
-
-class Watchdog(threading.Thread):
-    """Notes where the event loop was whenever it did not come round for more than BLOCKED seconds."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(name="watchdog", daemon=True)
-        self.loop, self.thread = loop, threading.get_ident()
-        self.hits: list[tuple[float, str]] = []
-        self.worst = 0.0
-
-    def run(self) -> None:
-        while not self.loop.is_closed():
-            came_round = threading.Event()
-            asked = time.perf_counter()
-            self.loop.call_soon_threadsafe(came_round.set)
-            if not came_round.wait(BLOCKED):
-                frame = sys._current_frames().get(self.thread)
-                where = "".join(traceback.format_stack(frame)[-6:]) if frame else ""
-                came_round.wait()
-                self.hits.append((time.perf_counter() - asked, where))
-            self.worst = max(self.worst, time.perf_counter() - asked)
-            time.sleep(0.02)
-
-
-watchdog: Watchdog | None = None
+from .watch import HELD, watch
 
 
 async def gauge(request):
     """What this process holds now, and how long its event loop was blocked at worst since the last time it was asked."""
-    global watchdog
-    if watchdog is None:
-        watchdog = Watchdog(asyncio.get_running_loop())
-        watchdog.start()
-    worst, watchdog.worst = watchdog.worst, 0.0
-    hits, watchdog.hits = watchdog.hits, []
     found = {
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
@@ -60,8 +26,7 @@ async def gauge(request):
         "requests": drain.requests,
         "resident": int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE"),  # noqa: ASYNC240
         "cpu": time.process_time(),
-        "blocked": worst,
-        "hits": hits,
+        **watch.told(),
     }
     return JsonResponse(found)
 
@@ -94,7 +59,18 @@ def slow(request):
     return JsonResponse({})
 
 
+async def held(request):
+    """A view that holds the event loop up, in the way that `how` says."""
+    if request.GET["how"] == "sleep":
+        time.sleep(0.001)
+    until = time.thread_time() + 2 * HELD
+    while request.GET["how"] == "work" and time.thread_time() < until:
+        pass
+    return JsonResponse({})
+
+
 urlpatterns = [
+    path("held", held),
     path("gauge", gauge),
     path("broken", broken),
     path("plain", plain),

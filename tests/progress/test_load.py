@@ -45,8 +45,11 @@ def start(client, operation, **params):
     return answer.json()
 
 
-def gauge(client):
-    return client.get("/gauge").json()
+def gauge(client, *, holds=False):
+    """What the process holds. Unless it `holds` its event loop up on purpose, nothing may have done so since (P21)."""
+    found = client.get("/gauge").json()
+    assert holds or not found["hits"], found["hits"]
+    return found
 
 
 def wait_for(condition, timeout=60):
@@ -136,6 +139,26 @@ def test_clients_that_do_not_read_cost_little_and_are_given_up(client):
     half = len(log) // 2
     with connect_sse(client, "GET", run["links"]["events"], headers={"Last-Event-ID": str(half)}) as source:
         assert [(int(event.id), event.data) for event in source.iter_sse() if event.data] == log[half:]
+
+
+@pytest.mark.parametrize("how", ["work", "sleep"])
+def test_what_holds_the_event_loop_up_is_noticed(client, how):
+    gauge(client)
+    client.get(f"/held?how={how}")
+    (hit,) = gauge(client, holds=True)["hits"]
+    assert "in held\n" in hit["where"]
+
+
+def test_no_page_and_no_crowd_of_readers_holds_the_event_loop_up(client):
+    run = start(client, "demo", seconds=2, steps=40, content=2_000)
+    readers = [connect(client, run["links"]["events"]) for _ in range(100)]
+    for reader in readers:
+        with reader:
+            while not reader.recv(65_536).endswith(b"0\r\n\r\n"):
+                pass
+    for path in ("/", "/charts/", "/api/docs", "/api/openapi.json", "/api/runs", "/admin/login/"):
+        assert client.get(path).status_code == 200
+    gauge(client)
 
 
 class Bystander(StreamingOperation[int]):
