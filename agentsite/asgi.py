@@ -1,8 +1,6 @@
 """The site as an ASGI application: Django behind a limit on request bodies."""
 
-import gc
 import os
-import threading
 from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
@@ -28,7 +26,7 @@ class StaticFiles(ASGIStaticFilesHandler):
             raise Http404 from None
 
 
-from charts.warming import warm_up
+from agentsite import warming
 from progress.conf import setting
 from progress.execution import supervisor
 from progress.problems import Problem
@@ -77,20 +75,8 @@ async def _refuse(send: Send, limit: int) -> None:
     await send({"type": "http.response.body", "body": response.content})
 
 
-def _warm_up() -> None:
-    warm_up()
-    _spare_collector()
-
-
-def _spare_collector() -> None:
-    """Take what is loaded out of the garbage collector's sight, for good: to go through it holds every thread up for 0.2 s."""
-    gc.collect()
-    gc.freeze()
-
-
 supervisor.start()
 site = cast(App, StaticFiles(django_application))
 by_protocol = ProtocolTypeRouter({"http": limit_bodies(site, 2 * setting("BODY_BYTES")), "websocket": websocket})
 application = serving(cast(App, by_protocol))
-_spare_collector()
-threading.Thread(target=_warm_up, name="charts-warm-up", daemon=True).start()
+warming.start()

@@ -137,10 +137,10 @@ def serve_requests() -> None:
     import uvicorn.protocols.websockets.auto  # noqa: F401
     from django.urls import get_resolver
 
-    import charts.warming
+    import agentsite.warming
     import tests.faults.scripts  # noqa: F401
 
-    charts.warming.warm_up = lambda: None  # seconds of CPU for charts, which nobody asks for here
+    agentsite.warming.start = lambda: None  # seconds of CPU for charts and models, which nobody asks for here
     _ = get_resolver().url_patterns
     signal.signal(
         signal.SIGCHLD, signal.SIG_IGN

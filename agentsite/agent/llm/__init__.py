@@ -6,13 +6,21 @@ Everything that touches pydantic-ai is in this package. That takes seconds to im
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from progress import OperationFailed, Progress
+
+from ..conf import setting
+from .choice import allowed_models
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-    from progress import Progress
+
+logger = logging.getLogger("agentsite.agent")
+_loaded: set[str] = set()
 
 
 def load(name: str | None = None) -> None:
@@ -25,11 +33,23 @@ def load(name: str | None = None) -> None:
     from .models import import_client
 
     import_client(name)
+    _loaded.add(name or setting("MODEL"))
+
+
+def load_all() -> None:
+    """Import what all allowed models are reached by. For a thread at the server's start; what fails is logged."""
+    for name in allowed_models():
+        try:
+            load(name)
+        except OperationFailed as error:  # said at each run that needs it, too
+            logger.warning("%s", error)
 
 
 async def load_model(progress: Progress, name: str | None = None) -> Model:
     """Return the model `name`, by default that of AGENT_MODEL, without blocking the loop. Raises OperationFailed."""
-    await progress.in_thread(load, name)
+    if (name or setting("MODEL")) not in _loaded:
+        progress(message="Getting the model ready: the first time after a start takes a few seconds")
+        await progress.in_thread(load, name)
     return chosen_model(name)
 
 
