@@ -25,11 +25,10 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urljoin, urlsplit
 
 from .client_http import RETRY, ApiError, ClientError, Http, Json, RunFailed, Unreachable, Waits, back_off
-from .events import TERMINAL, EventType
 
 if TYPE_CHECKING:
     import httpx
@@ -40,6 +39,9 @@ logger = logging.getLogger("progress.client")
 ENDINGS = ("completed", "failed", "cancelled")
 POLL = 1.5
 POLLS = 40  # before the stream is tried again
+EventType = Literal[
+    "progress", "content", "done", "error"
+]  # nothing of the server's is imported: these modules may be copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Event:
 
     @property
     def terminal(self) -> bool:
-        return self.type in TERMINAL
+        return self.type in ("done", "error")
 
 
 class Client:

@@ -86,7 +86,7 @@ def test_says_nothing_about_the_machine_it_was_written_on(page):
 
 
 def test_every_page_is_linked_from_the_readme():
-    assert set(re.findall(r"docs/\w+\.md", read("README.md"))) == {f"docs/{page.name}" for page in PAGES[2:]}
+    assert set(re.findall(r"docs/[\w-]+\.md", read("README.md"))) == {f"docs/{page.name}" for page in PAGES[2:]}
 
 
 def test_the_newest_change_has_the_version_of_the_package():

@@ -16,6 +16,7 @@ from progress.client import Client, ClientError, Run
 from tests.faults.checker import digest
 from tests.faults.stage import Stage
 from tests.services import ROOT, program
+from tests.test_docs import blocks
 
 SCRIPT = ROOT / "tests" / "faults" / "follow.mjs"
 SECONDS = ("patience", "silence", "first_byte")
@@ -105,21 +106,16 @@ async def _begin(client: Client, plan: Plan) -> Run:
     return client.follow(plan["follow"], plan.get("after", 0))
 
 
-BROWSER = """async ([run, after]) => {
+TEXT = (ROOT / "docs" / "streaming-client.md").read_text()
+EXAMPLE = next(block for block in blocks(TEXT, "js") if "new EventSource" in block)
+BROWSER = f"""([run]) => {{
+  {EXAMPLE}
   window.shown = [];
-  let last = after;
-  const open = () => {
-    const source = new EventSource(`/api/runs/${run}/events?after=${last}`);
-    source.onmessage = ({data, lastEventId}) => {
-      last = lastEventId;
-      window.shown.push([Number(lastEventId), data]);
-      window.over = ["done", "error"].includes(JSON.parse(data).type);
-      if (window.over) source.close();
-    };
-    source.onerror = () => source.readyState === EventSource.CLOSED && setTimeout(open, 100);  // it has given up
-  };
-  open();
-}"""
+  follow(run, (event, number) => {{
+    window.shown.push([Number(number), event]);
+    window.over = event.type === "done" || event.type === "error";
+  }});
+}}"""
 
 
 async def eventsource(plan: Plan) -> AsyncIterator[dict[str, Any]]:
@@ -137,12 +133,11 @@ async def eventsource(plan: Plan) -> AsyncIterator[dict[str, Any]]:
             with suppress(PlaywrightError):  # the page's own connection may be cut as well
                 await page.goto(f"{plan['base']}/healthz")
                 break
-        await page.evaluate(BROWSER, [run, 0])
+        await page.evaluate(BROWSER, [run])
         shown = 0
         while not await page.evaluate("window.over") or shown < await page.evaluate("window.shown.length"):
-            for seq, data in await page.evaluate(f"window.shown.slice({shown})"):
+            for seq, event in await page.evaluate(f"window.shown.slice({shown})"):
                 shown += 1
-                event = json.loads(data)
                 yield {"event": {"seq": seq, **event, "resync": "resync" in event["data"].get("metadata", {})}}
             await asyncio.sleep(0.1)
         yield {"last": seq}
