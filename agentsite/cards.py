@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from agentsite.agent.conversations import conversation_id_of
+from agentsite.agent.models import Conversation
 from charts.figures import cell_text
 from charts.models import Chart
 from charts.plan import Grain
 from charts.query import OutputColumn
 from progress.batch import Batch
-from progress.models import OperationEvent, OperationRun, Status
+from progress.models import ACTIVE, OperationEvent, OperationRun, Status
 from progress.owners import Owner
 
 SHOWN_ROWS = 200
@@ -84,15 +86,34 @@ def names_of_children(run: OperationRun) -> dict[str, str]:
     return {str(child.pk): question_of(child) for child in run.children.only("operation", "params", "parent")}
 
 
-def history(owner: Owner, *, limit: int = 12) -> list[dict[str, Any]]:
-    """Return the owner's latest questions, newest first."""
-    asking = ("chat", "chart_generation", "batch")
-    asked = OperationRun.objects.for_owner(owner).filter(operation__in=asking, parent=None)
-    runs = asked.only("id", "params", "operation", "status", "error", "created_at").order_by("-created_at")[:limit]
-    return [
-        {"id": run.pk, "question": question_of(run), "standing": standing_of(run), "created_at": run.created_at}
-        for run in runs
-    ]
+def history(owner: Owner, *, limit: int = 20) -> list[dict[str, Any]]:
+    """Return the owner's latest conversations, and what else was asked, newest first."""
+    active = OperationRun.objects.for_owner(owner).filter(operation="chat", status__in=ACTIVE)
+    running = {conversation_id_of(run): run for run in active.only("id", "params", "status", "operation", "created_at")}
+    conversations = Conversation.objects.for_owner(owner).order_by("-updated_at")
+    known = set(conversations.filter(pk__in=running).values_list("pk", flat=True))
+    entries = [_about_conversation(each, "running" if each.pk in running else "") for each in conversations[:limit]]
+    # A conversation whose first run has not begun is not there yet.
+    entries += [_about_run(run, f"/?conversation={pk}", run.status) for pk, run in running.items() if pk not in known]
+    asked = OperationRun.objects.for_owner(owner).filter(operation__in=("chart_generation", "batch"), parent=None)
+    others = asked.only("id", "params", "operation", "status", "error", "created_at").order_by("-created_at")[:limit]
+    entries += [_about_run(run, f"/runs/{run.pk}/", standing_of(run)) for run in others]
+    return sorted(entries, key=lambda entry: entry["at"], reverse=True)[:limit]
+
+
+def _about_conversation(conversation: Conversation, standing: str) -> dict[str, Any]:
+    return {
+        "id": conversation.pk,
+        "url": f"/?conversation={conversation.pk}",
+        "title": conversation.title or "Without words",
+        "standing": standing,
+        "at": conversation.updated_at,
+    }
+
+
+def _about_run(run: OperationRun, url: str, standing: str) -> dict[str, Any]:
+    shown = "" if standing == "completed" else standing
+    return {"id": run.pk, "url": url, "title": question_of(run), "standing": shown, "at": run.created_at}
 
 
 def standing_of(run: OperationRun) -> str:
@@ -107,13 +128,17 @@ def outcome_of(run: OperationRun) -> dict[str, Any] | None:
     if run.is_active:
         return None
     if run.status != Status.COMPLETED:
-        return {"advice": _advice(run.error or {})}
+        return {"advice": advice_of(run.error or {})}
     result = run.result if isinstance(run.result, dict) else {}
-    charts = Chart.objects.for_owner(run.owner).select_related("source", "follows").filter(pk__in=_chart_ids(result))
-    return {
-        "answer": result.get("message") or result.get("answer") or "",
-        "charts": [chart_card(chart) for chart in charts],
-    }
+    found = Chart.objects.for_owner(run.owner).select_related("source", "follows").in_bulk(_chart_ids(result))
+    charts = [chart_card(found[pk]) for pk in _chart_ids(result) if pk in found]
+    return answered(result.get("message") or result.get("answer") or "", charts, result)
+
+
+def answered(text: str, charts: list[dict[str, Any]], advice: dict[str, Any]) -> dict[str, Any]:
+    """Lay out an answer; what a chart says of itself is not said twice."""
+    told = any(chart["answer"] == text for chart in charts)
+    return {"answer": text, "prose": "" if told else text, "charts": charts, "advice": advice_of(advice)}
 
 
 def _chart_ids(result: dict[str, Any]) -> list[UUID]:
@@ -121,7 +146,7 @@ def _chart_ids(result: dict[str, Any]) -> list[UUID]:
     return [UUID(value) for value in ids if value]
 
 
-def _advice(found: dict[str, Any]) -> dict[str, list[str]]:
+def advice_of(found: dict[str, Any]) -> dict[str, list[str]]:
     """What to ask instead, from the metadata of an error or the result of a chat that made no chart."""
     return {
         "readings": _texts(found.get("readings", ())),

@@ -85,7 +85,7 @@ async def perform[T](operation: StreamingOperation[T], progress: Progress) -> T:
     try:
         result = await execute(operation, progress)
     except BaseException as error:
-        reason = _reason(progress, error)
+        reason = reason_of(progress, error)
         progress._enter(_end_state(reason), public_message(reason))
         raise
     progress._enter("completed", operation.closing_message(result))
@@ -108,7 +108,7 @@ def failure(progress: Progress, error: BaseException, *, state: str | None = Non
 
     What the operation left running in threads is asked to end too, at its next report.
     """
-    reason = _reason(progress, error)
+    reason = reason_of(progress, error)
     state = state or progress._state
     for_threads = reason if isinstance(reason, OperationFailed | OperationCancelled) else OperationCancelled()
     progress._reporter.stop(for_threads)
@@ -164,7 +164,7 @@ def _close(progress: Progress, state: str, message: str) -> list[ProgressEvent]:
         return reporter.passed(ProgressEvent("progress", progress._data()), progress)
 
 
-def _reason(progress: Progress, error: BaseException) -> BaseException:
+def reason_of(progress: Progress, error: BaseException) -> BaseException:
     """What really ended it: a CancelledError only carries out a stop that has a reason of its own."""
     if isinstance(error, asyncio.CancelledError):
         return progress._reporter.stopped or OperationCancelled()

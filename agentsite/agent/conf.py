@@ -11,6 +11,8 @@ DEFAULTS: dict[str, Any] = {
     "MODELS": [],  # others that a caller may ask for by name, each as `provider:name`
     "RUN_TOKENS": 200_000,  # that the models of one run may read and write together
     "RUN_SECONDS": 300.0,  # from the first call of a model in a run
+    "CHAT_TURNS": 8,  # replies of the model to one message, before a chat that goes on calling tools is stopped
+    "CHAT_HISTORY": 24_000,  # characters of a conversation that the model is told of
     "MODEL_ATTEMPTS": 5,  # at one call of a model that is busy
     "TOOLS": [],  # dotted paths of further tools
     "MCP_SERVERS": {},  # servers whose tools may be used, by name

@@ -6,6 +6,7 @@ import uuid
 from typing import Any, ClassVar, Self
 
 from django.db import models
+from django.urls import reverse
 
 from progress.owners import Owned, OwnedQuerySet, Owner
 
@@ -48,6 +49,21 @@ class Conversation(Owned):
     def __str__(self) -> str:
         return self.title or str(self.pk)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what a list shows of it."""
+        links = {"self": reverse("conversation", args=[self.pk]), "page": self.get_absolute_url()}
+        return {
+            "id": str(self.pk),
+            "title": self.title,
+            "source": self.source or None,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "links": links,
+        }
+
+    def get_absolute_url(self) -> str:
+        return f"{reverse('home')}?conversation={self.pk}"
+
 
 class Role(models.TextChoices):
     USER = "user", "asked"
@@ -87,3 +103,19 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position} {self.role}: {self.text[:60]}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the message as clients see it."""
+        return {
+            "position": self.position,
+            "role": self.role,
+            "text": self.text,
+            "status": self.status,
+            "error": self.error,
+            "readings": self.advice.get("readings", []),
+            "suggestions": self.advice.get("suggestions", []),
+            "charts": self.charts,
+            "tool_calls": self.tool_calls,
+            "run": str(self.run) if self.run else None,
+            "created_at": self.created_at,
+        }

@@ -1,16 +1,20 @@
-// The first page: asks, follows the run and shows what came of it. The run is in the URL, so a reload carries on.
+// The first page: a conversation. Each question is a turn that is followed to its answer. The conversation is in the URL, so a reload
+// carries on.
 
 import { Client } from "../progress/client.js";
 import "../progress/operation-progress.js";
 import { make } from "../progress/run-view.js";
-import { follow } from "./page.js";
+import "./page.js";
+import { newTurn, watch } from "./turn.js";
 
+const work = document.getElementById("work");
+const turns = document.getElementById("turns");
 const form = document.getElementById("ask");
 const message = document.getElementById("message");
 const problem = document.getElementById("ask-error");
 const send = form.querySelector("[type=submit]");
 const limit = Number(form.dataset.limit);
-const article = document.getElementById("run");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 const client = new Client({ patience: 2_000 }); // a broken connection is tried again, a busy server is not waited for
 
 form.addEventListener("submit", (event) => {
@@ -30,16 +34,17 @@ document.addEventListener("click", (event) => {
   const choice = event.target.closest("[data-ask]");
   if (!choice || event.metaKey || event.ctrlKey) return;
   event.preventDefault();
-  message.value = choice.dataset.ask;
-  fit();
   ask(choice.dataset.ask);
 });
 document.getElementById("source")?.addEventListener("change", ({ target }) => {
-  location.assign(`/?${new URLSearchParams({ source: target.value, q: message.value })}`); // its tables and questions
+  const place = { source: target.value, q: message.value };
+  if (work.dataset.conversation) place.conversation = work.dataset.conversation;
+  location.assign(`/?${new URLSearchParams(place)}`); // its tables and questions
 });
 window.addEventListener("popstate", () => location.reload());
 
-if (!article.hidden) follow(article);
+for (const turn of turns.children) if (turn.querySelector("operation-progress")) attend(turn);
+if (turns.childElementCount > 1 && !location.hash && !location.search.includes("before=")) turns.lastElementChild.scrollIntoView();
 fit();
 
 function tooLong(text) {
@@ -58,60 +63,95 @@ function fit() {
 }
 
 async function ask(question) {
-  const refused = question ? tooLong(question) : "Write a question first.";
+  const refused = question ? tooLong(question) || busy() : "Write a question first.";
   complain(refused);
   if (refused || send.disabled) return refused && message.focus();
   send.disabled = true;
   try {
-    const run = await client.post(form.dataset.chat, { message: question, ...sourceField() });
-    history.pushState(null, "", `/?run=${run.id}`);
+    const run = await client.post(form.dataset.chat, { message: question, ...place() });
+    message.value = "";
+    fit();
     show(run, question);
   } catch (error) {
+    message.value ||= question;
     complain(explain(error));
   } finally {
     send.disabled = false;
   }
 }
 
-function sourceField() {
+function busy() {
+  return turns.querySelector("[data-active]") ? "The last question is still being answered: wait for it, or cancel it." : "";
+}
+
+function place() {
   const source = form.elements.source?.value;
-  return source ? { source } : {};
+  const { conversation } = work.dataset;
+  return { ...(source && { source }), ...(conversation && { conversation }) };
 }
 
 function explain({ status, message }) {
   if (status === 0) return "The server cannot be reached. Your question is still here: send it again in a moment.";
   if (status === 401) return "Sign in to ask questions.";
   if (status === 403) return "This page was open for too long. Reload it and ask again.";
+  if (status === 404) return "This conversation is not there any more. Begin a new one.";
   return message;
 }
 
 function show(run, question) {
-  document.title = `${question} · agentsite`;
-  document.getElementById("run-question").textContent = question;
-  document.getElementById("run-link").href = `/runs/${run.id}/`;
-  document.getElementById("starters")?.removeAttribute("open");
-  article.querySelector(".outcome").replaceChildren();
-  const bar = make("operation-progress", "", { src: run.events_url, states: article.dataset.states || "{}", label: "Answering", text: "off" });
-  document.getElementById("run-bar").replaceChildren(bar);
-  article.hidden = false;
-  remember(run, question);
-  follow(article);
+  if (!work.dataset.conversation) begin(run.id, question);
+  for (const fold of turns.querySelectorAll(".worked-out[open]")) fold.open = false;
+  const turn = newTurn(run, question);
+  turns.append(turn);
+  remember(question);
+  attend(turn);
+  turn.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
 }
 
-function remember(run, question) {
+// A conversation has the id of the run that began it.
+function begin(id, question) {
+  work.dataset.conversation = id;
+  work.dataset.talking = "";
+  history.pushState(null, "", `/?conversation=${id}`);
+  document.title = `${question} · agentsite`;
+  document.getElementById("starters")?.remove();
+  document.getElementById("new-conversation").hidden = false;
+  const title = document.getElementById("ask-title");
+  title.replaceChildren(make("span", "visually-hidden", {}, `Conversation: ${question}`));
+  message.placeholder = "Go on: “only 2025”, “as a line”, or something else";
+  message.rows = 1;
+  fit();
+}
+
+function attend(turn) {
+  turn.addEventListener("run-ended", ({ detail }) => mark(detail.standing));
+  watch(turn);
+}
+
+function entry() {
+  return document.querySelector("#history [aria-current]");
+}
+
+// The conversation goes to the top of the list.
+function remember(question) {
   const list = document.getElementById("history");
   document.getElementById("history-empty").hidden = true;
-  list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  const link = make("a", "", { href: `/?run=${run.id}`, "aria-current": "true" });
-  link.append(make("span", "history-question", {}, question), make("span", "history-meta", { "data-standing": "running" }, "running"));
-  const entry = make("li");
-  entry.append(link);
-  list.prepend(entry);
-  article.addEventListener("run-ended", ({ detail }) => {
-    if (detail.run !== run.id) return;
-    const meta = link.querySelector(".history-meta");
-    meta.dataset.standing = detail.standing;
-    meta.textContent = detail.standing === "completed" ? "just now" : detail.standing;
-  });
+  let link = entry();
+  if (!link) {
+    link = make("a", "", { href: `/?conversation=${work.dataset.conversation}`, "aria-current": "true" });
+    link.append(make("span", "history-question", {}, question), make("span", "history-meta"));
+    const item = make("li");
+    item.append(link);
+    list.prepend(item);
+  } else {
+    list.prepend(link.closest("li"));
+  }
+  mark("running");
 }
 
+function mark(standing) {
+  const meta = entry()?.querySelector(".history-meta");
+  if (!meta) return;
+  meta.dataset.standing = standing;
+  meta.textContent = standing === "completed" ? "just now" : standing;
+}

@@ -2,11 +2,20 @@
 
 import { draw } from "./drawing.js";
 
+// Of a long conversation only those charts are drawn that somebody comes near to.
+const near = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    near.unobserve(target);
+    draw(target);
+  }
+}, { rootMargin: "600px" });
+
 enliven(document);
 
 /** Bring server-rendered parts below `root` to life: charts and copy buttons. */
 function enliven(root) {
-  for (const figure of root.querySelectorAll("[data-chart]")) draw(figure);
+  for (const figure of root.querySelectorAll("[data-chart]:not([data-drawn])")) near.observe(figure);
   for (const button of root.querySelectorAll("[data-copy]")) button.addEventListener("click", copy);
 }
 
@@ -26,9 +35,30 @@ export function follow(root) {
   const bar = root.querySelector("operation-progress");
   const text = root.querySelector(".streamed");
   text.textContent = "";
-  bar.addEventListener("operation-content", () => (text.textContent = bar.state.content));
+  bar.addEventListener("operation-content", () => {
+    text.textContent = bar.state.content;
+    avoidTwice(root);
+  });
   for (const name of ["operation-done", "operation-error"]) bar.addEventListener(name, ({ detail }) => settle(root, bar, detail));
   bar.addEventListener("operation-retry", ({ detail }) => location.assign(`/?run=${detail.id}`));
+}
+
+/** Show a chart that a run has made while it goes on. */
+export async function showChart(root, chart) {
+  const outcome = root.querySelector(".outcome");
+  if (!chart || outcome.dataset.shown) return;
+  const card = await part(`/charts/${chart}/card/`);
+  if (!card || outcome.dataset.shown || document.getElementById(`chart-${chart}`)) return;
+  outcome.append(card);
+  enliven(outcome);
+  avoidTwice(root);
+}
+
+// Without a language model the text is what the chart says of itself.
+function avoidTwice(root) {
+  const text = root.querySelector(".streamed");
+  const said = [...root.querySelectorAll(".chart > .answer")].map((answer) => answer.textContent);
+  text.hidden = said.some((answer) => answer.startsWith(text.textContent));
 }
 
 async function settle(root, bar, { data }) {
@@ -45,10 +75,21 @@ function standing({ status, error }) {
 }
 
 async function fill(outcome, run, bar) {
-  const response = await fetch(`/runs/${run}/outcome/`, { headers: { Accept: "text/html" } });
-  const html = await response.text();
-  if (!response.ok || !bar.isConnected) return; // another question was asked meanwhile
+  const fresh = await part(`/runs/${run}/outcome/`);
+  if (!fresh || !bar.isConnected) return; // another question was asked meanwhile
   outcome.dataset.shown = run;
-  outcome.innerHTML = html; // escaped by the server's templates
+  for (const figure of fresh.querySelectorAll("[data-chart]")) {
+    const drawn = outcome.querySelector(`[data-chart="${CSS.escape(figure.dataset.chart)}"]`);
+    if (drawn) figure.replaceWith(drawn); // it is not drawn again
+  }
+  outcome.replaceChildren(fresh);
   enliven(outcome);
+}
+
+async function part(address) {
+  const response = await fetch(address, { headers: { Accept: "text/html" } });
+  if (!response.ok) return null;
+  const template = document.createElement("template");
+  template.innerHTML = await response.text(); // escaped by the server's templates
+  return template.content;
 }

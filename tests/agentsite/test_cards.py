@@ -1,5 +1,9 @@
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from agentsite.agent.models import Conversation
 from agentsite.cards import SHOWN_ROWS, chart_card, history, outcome_of, question_of, standing_of, timeline
 from charts.models import Chart, Source
 from progress.events import encode
@@ -93,8 +97,20 @@ def test_the_outcome_of_a_chat_are_its_charts() -> None:
     result = {"message": "It rose.", "charts": [{"id": str(chart.pk)}, {"id": str(other.pk)}]}
     outcome = outcome_of(a_run(status=Status.COMPLETED, result=result))
     assert outcome is not None
-    assert outcome["answer"] == "It rose."
+    assert outcome["prose"] == outcome["answer"] == "It rose."
     assert [card["id"] for card in outcome["charts"]] == [str(chart.pk)]
+
+
+def test_what_a_chart_says_of_itself_is_not_said_twice() -> None:
+    chart = a_chart(answer="It rose.")
+    result = {"message": "It rose.", "charts": [{"id": str(chart.pk)}]}
+    assert (outcome_of(a_run(status=Status.COMPLETED, result=result)) or {})["prose"] == ""
+
+
+def test_a_chat_that_asks_back_offers_what_to_ask_instead() -> None:
+    result = {"message": "Which?", "charts": [], "readings": ["A?", "B?"]}
+    outcome = outcome_of(a_run(status=Status.COMPLETED, result=result))
+    assert (outcome or {})["advice"] == {"readings": ["A?", "B?"], "suggestions": []}
 
 
 def test_the_outcome_of_a_chart_run_is_its_chart() -> None:
@@ -124,14 +140,23 @@ def test_a_run_is_named_by_its_question() -> None:
     assert question_of(a_run(operation="import_sales", params={})) == "Import sales"
 
 
-def test_history_is_the_owners_questions_newest_first() -> None:
-    a_run(params={"message": "first"})
-    a_run(params={"message": "second"}, status=Status.COMPLETED)
+def test_history_is_the_owners_conversations_and_other_questions_newest_first() -> None:
+    earlier, later = (timezone.now() - timedelta(hours=hours) for hours in (2, 1))
+    old = Conversation.objects.create(visitor="somebody", title="Old", updated_at=earlier)
+    new = Conversation.objects.create(visitor="somebody", title="New", updated_at=later)
+    Conversation.objects.create(visitor="somebody else", title="Not mine")
+    a_run(params={"message": "goes on", "conversation": str(old.pk)}, status=Status.RUNNING)
+    begun = a_run(params={"message": "begun"})
+    chart = a_run(
+        operation="chart_generation", params={"question": "Q"}, status=Status.FAILED, error={"code": "no_data"}
+    )
     a_run(params={"message": "not mine"}, visitor="somebody else")
     a_run(operation="demo", params={})
-    assert [(entry["question"], entry["standing"]) for entry in history(VISITOR)] == [
-        ("second", "completed"),
-        ("first", "queued"),
+    assert [(entry["title"], entry["url"], entry["standing"]) for entry in history(VISITOR)] == [
+        ("Q", f"/runs/{chart.pk}/", "asked back"),
+        ("begun", f"/?conversation={begun.pk}", "queued"),
+        ("New", f"/?conversation={new.pk}", ""),
+        ("Old", f"/?conversation={old.pk}", "running"),
     ]
     assert len(history(VISITOR, limit=1)) == 1
 

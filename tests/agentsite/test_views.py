@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from agentsite.agent.models import Conversation
 from agentsite.glance import SAMPLE_QUESTIONS
 from charts.models import Chart
 from progress.models import OperationRun, Status
@@ -72,11 +73,32 @@ def test_a_link_can_fill_the_box_and_never_asks() -> None:
     assert not OperationRun.objects.exists()
 
 
-def test_the_first_page_shows_a_run(visitor: Client) -> None:
-    run = a_run(status=Status.RUNNING)
-    html = visitor.get("/", {"run": str(run.pk)}).content.decode()
+def test_the_first_page_shows_a_conversation_whose_first_run_has_not_begun(visitor: Client) -> None:
+    run = a_run()
+    html = visitor.get("/", {"conversation": str(run.pk)}).content.decode()
     assert "Revenue &lt;per&gt; month" in html
     assert f'src="/api/runs/{run.pk}/events"' in html
+    assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in html
+
+
+def test_a_run_leads_to_where_it_is_shown(visitor: Client) -> None:
+    first, chart = a_run(), a_run(operation="chart_generation", params={"question": "Q"})
+    again, batch = a_run(retry_of=first), a_run(operation="batch", params={"items": []})
+    other = a_run(params={"message": "?", "conversation": str(uuid.uuid4())})
+    places = {
+        first: f"/?conversation={first.pk}#turn-{first.pk}",
+        again: f"/?conversation={first.pk}#turn-{again.pk}",
+        other: f"/?conversation={other.params['conversation']}#turn-{other.pk}",
+        chart: f"/runs/{chart.pk}/",
+        batch: f"/runs/{batch.pk}/",
+    }
+    for run, place in places.items():
+        assert visitor.get("/", {"run": str(run.pk)})["Location"] == place
+
+
+@pytest.mark.parametrize("given", ["", "x", str(uuid.uuid4())])
+def test_a_conversation_that_is_not_there(given: str) -> None:
+    assert Client().get("/", {"conversation": given}).status_code == 404
 
 
 @pytest.mark.parametrize("given", ["", "x", str(uuid.uuid4())])
@@ -86,10 +108,26 @@ def test_a_run_that_is_not_there(given: str) -> None:
 
 def test_pages_of_others_are_not_there(visitor: Client) -> None:
     run, chart = a_run(status=Status.COMPLETED), a_chart()
-    paths = [f"/runs/{run.pk}/", f"/runs/{run.pk}/outcome/", f"/charts/{chart.pk}/", f"/?run={run.pk}"]
-    assert [visitor.get(path).status_code for path in paths] == [200] * 4
-    assert [Client().get(path).status_code for path in paths] == [404] * 4
-    assert Client().post(f"/runs/{run.pk}/cancel/").status_code == 404
+    talk = Conversation.objects.create(visitor="somebody")
+    paths = [
+        *(f"/runs/{run.pk}/", f"/runs/{run.pk}/outcome/", f"/charts/{chart.pk}/", f"/charts/{chart.pk}/card/"),
+        *(f"/?conversation={run.pk}", f"/?conversation={talk.pk}", f"/?run={run.pk}"),
+    ]
+    assert [visitor.get(path).status_code for path in paths] == [200] * 6 + [302]
+    assert [Client().get(path).status_code for path in paths] == [404] * 7
+    for path in (f"/runs/{run.pk}/cancel/", f"/conversations/{talk.pk}/delete/"):
+        assert Client().post(path).status_code == 404
+    assert Conversation.objects.exists()
+
+
+def test_a_conversation_is_deleted_by_a_form_and_its_charts_stay(visitor: Client) -> None:
+    chart = a_chart()
+    talk = Conversation.objects.create(visitor="somebody", title="Mine")
+    assert "Delete this conversation" in visitor.get("/", {"conversation": str(talk.pk)}).content.decode()
+    assert visitor.get(f"/conversations/{talk.pk}/delete/").status_code == 405
+    assert visitor.post(f"/conversations/{talk.pk}/delete/")["Location"] == "/"
+    assert not Conversation.objects.exists()
+    assert visitor.get(f"/charts/{chart.pk}/").status_code == 200
 
 
 def test_staff_with_the_permission_may_look() -> None:
@@ -210,6 +248,14 @@ class TestAskingByForm:
 
     def test_a_source_that_cannot_be(self) -> None:
         assert Client().post("/", {"message": "Orders?", "source": "x" * 200}).status_code == 422
+
+    def test_a_conversation_that_cannot_be(self) -> None:
+        foreign = Conversation.objects.create(visitor="somebody else")
+        for conversation, status in (("x", 422), (str(foreign.pk), 404), (str(uuid.uuid4()), 404)):
+            response = Client().post("/", {"message": "Orders?", "conversation": conversation})
+            assert response.status_code == status
+            assert "Orders?</textarea>" in response.content.decode()
+        assert not OperationRun.objects.exists()
 
     def test_without_a_token_nothing_is_asked(self) -> None:
         client = Client(enforce_csrf_checks=True)

@@ -104,7 +104,7 @@ def test_a_failure_says_why_and_can_be_tried_again(visit: Visit) -> None:
     expect(page.locator(".op-message")).to_have_text("The stage is under water.")
     assert stages(page, "failed") == ["Acting"]
     page.get_by_role("button", name="Try again").click()
-    page.wait_for_url(lambda url: "run=" in url and run["id"] not in url)
+    page.wait_for_url(lambda url: "/runs/" in url and run["id"] not in url)
     expect_status(page, "failed")
 
 

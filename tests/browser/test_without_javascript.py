@@ -12,14 +12,14 @@ def ask(page: Page, question: str) -> None:
     page.goto("/")
     page.get_by_role("textbox").fill(question)
     page.get_by_role("button", name="Ask").click()
-    page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}/$"))
+    page.wait_for_url(re.compile(r"/\?conversation=[0-9a-f-]{36}#turn-"))
 
 
 def test_a_question_leads_to_a_chart(page: Page) -> None:
     ask(page, "Revenue per month")
     picture = page.locator("figure img")
     expect(picture).to_be_visible(timeout=30_000)  # the page reloads itself until then
-    expect(page.locator(".op-message")).to_have_text("Completed")
+    expect(page.locator(".call")).to_have_text("Made a chart")
     expect(page.locator(".answer")).to_have_text(re.compile(r"\d"))
     page.get_by_role("link", name="Link to this chart").click()
     expect(page.locator("figure img")).to_be_visible()
@@ -33,6 +33,9 @@ def test_what_is_not_understood_is_said_with_links(page: Page) -> None:
     question = choice.inner_text()
     choice.click()
     expect(page.get_by_role("textbox")).to_have_value(question)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.locator("figure img")).to_be_visible(timeout=30_000)
 
 
 def test_a_run_is_cancelled_by_a_form(page: Page) -> None:

@@ -80,7 +80,7 @@ export class RunState {
       this.groups.push(group);
     }
     if (ENDINGS.has(state)) group.ending = state;
-    else if (!NOT_STAGES.has(state)) enter(group, state);
+    else if (!NOT_STAGES.has(state)) enter(group, stageOf(state, metadata));
     group.repair = Math.max(group.repair, metadata.repair ?? 0);
   }
 
@@ -88,6 +88,11 @@ export class RunState {
     const text = typeof warning === "string" ? warning : warning.message;
     if (text && !this.warnings.includes(text)) this.warnings.push(text);
   }
+}
+
+// The states of one call of a tool are one stage.
+function stageOf(state, { toolName }) {
+  return toolName && ["executing", "completed", "failed"].some((moment) => state === `${moment}_${toolName}`) ? toolName : state;
 }
 
 function enter(group, state) {
