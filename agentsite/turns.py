@@ -105,7 +105,7 @@ def _turns(said: list[Message], runs: dict[UUID, OperationRun], owner: Owner) ->
 
 def _cards(said: list[Message], owner: Owner) -> dict[str, dict[str, Any]]:
     wanted = [chart["id"] for message in said for chart in message.charts]
-    found = Chart.objects.for_owner(owner).select_related("source").filter(pk__in=wanted) if wanted else []
+    found = Chart.objects.for_owner(owner).select_related("source", "follows").filter(pk__in=wanted) if wanted else []
     return {str(chart.pk): chart_card(chart) for chart in found}
 
 

@@ -213,7 +213,7 @@ async def chart_card_part(request: HttpRequest, pk: UUID) -> HttpResponse:
     owner = await request_owner(request)
 
     def part() -> HttpResponse:
-        chart = Chart.objects.select_related("source").for_owner(owner).filter(pk=pk).first()
+        chart = Chart.objects.select_related("source", "follows").for_owner(owner).filter(pk=pk).first()
         if chart is None:
             raise Http404
         return render(request, "charts/_chart.html", {"chart": chart_card(chart), "open": True})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -19,12 +17,15 @@ from progress.orchestrator import public_message, reason_of
 from .conf import setting
 from .conversations import Answer, Begun, begin_turn, end_turn
 from .instructions import instructions_for
-from .llm import chosen_model
+from .llm import load_model
 from .models import Ending
 from .tools import Tool, Toolbox, ToolCall, ToolOutcome, available_tools, run_tool
 
 if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
     from .llm.dialogue import Dialogue
+    from .llm.listening import Piece
 
 MESSAGE_LIMIT = 4_000  # characters
 CHART_TOOL = "make_chart"
@@ -78,9 +79,9 @@ class Answering:
 
     async def answer(self, message: str) -> dict[str, Any]:
         """Let the model speak and call tools until it has nothing more to call."""
-        await self._get_ready()
+        model = await load_model(self.progress)
         async with available_tools(self.progress.owner) as tools:
-            dialogue = self._dialogue(message, tools)
+            dialogue = self._dialogue(model, message, tools)
             turns = int(setting("CHAT_TURNS"))
             for _ in range(turns):
                 await self._listen(dialogue)
@@ -94,19 +95,14 @@ class Answering:
             "charts": self.kept.charts,
             **self.kept.advice,
             "conversation": str(self.begun.conversation),
-            "usage": dialogue.usage,
+            "usage": self._usage(),
         }
 
-    async def _get_ready(self) -> None:
-        if not _loaded.is_set():
-            self.progress(message="Getting ready: the first question after a start takes a few seconds more")
-        await self.progress.in_thread(load)
-
-    def _dialogue(self, message: str, tools: Toolbox) -> Dialogue:
+    def _dialogue(self, model: Model, message: str, tools: Toolbox) -> Dialogue:
         from .llm.dialogue import Dialogue
 
         return Dialogue(
-            chosen_model(),
+            model,
             message,
             instructions=instructions_for(self.begun.source),
             earlier=self.begun.earlier,
@@ -114,19 +110,27 @@ class Answering:
             about={"source": self.begun.source},
         )
 
+    def _usage(self) -> dict[str, Any]:
+        from .llm.budget import Budget
+
+        return Budget.of(self.progress).usage()
+
     async def _listen(self, dialogue: Dialogue) -> None:
         """Pass on one reply of the model as it comes."""
         self.progress.state("thinking", "Thinking")
         with Reply(self.progress, self._left * REPLY_SHARE) as reply:
-            async for piece in dialogue.reply():
+
+            def hear(piece: Piece) -> None:
                 if piece.kind == "thought":
                     self.progress.reasoning(piece.text)
-                    continue
+                    return
                 if not reply.said:
                     self.progress.state("answering", "Answering")
                     self._say("\n\n" if self.kept.text else "")
                 self._say(piece.text)
                 reply.hear(piece.text)
+
+            await dialogue.reply(self.progress, hear)
         self._left -= reply.share
 
     def _say(self, text: str) -> None:
@@ -145,8 +149,9 @@ class Answering:
 
     def _with_source(self, tool: Tool | None, call: ToolCall) -> ToolCall:
         """A call that names no source is about that of the conversation."""
-        if tool is None or not self.begun.source or "source" not in tool.parameters.get("properties", {}):
-            return call
+        takes_one = tool is not None and "source" in tool.parameters.get("properties", {})
+        if not takes_one or not self.begun.source or call.arguments.get("follows"):
+            return call  # a chart that is followed has a source of its own
         return ToolCall(name=call.name, arguments={"source": self.begun.source, **call.arguments}, id=call.id)
 
     def _note_chart(self, outcome: ToolOutcome) -> None:
@@ -181,16 +186,6 @@ class Reply(Step):
     def share(self) -> float:
         """What it took of the whole."""
         return self._weight * self._done
-
-
-_loaded = threading.Event()
-
-
-def load() -> None:
-    """Import what speaks to models: seconds, once. For a thread; the server has one do it at its start."""
-    for name in ("dialogue", "models", "offline"):
-        import_module(f".llm.{name}", __package__)
-    _loaded.set()
 
 
 def in_short(outcome: ToolOutcome) -> dict[str, Any]:

@@ -62,7 +62,9 @@ class AnswerTests(ChatCase):
         marks = {metadata["toolCallId"] for _state, metadata in told(events, "chart_generation")}
         assert marks == {"call_1"}
         percentages = [
-            event.data["percentage"] for event in events if event.type == "progress" and event.data["operation"] == "chat"
+            event.data["percentage"]
+            for event in events
+            if event.type == "progress" and event.data["operation"] == "chat"
         ]
         assert percentages == sorted(percentages)
         assert percentages[-1] == 100

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from pydantic_ai.direct import model_request_stream
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
-    ModelResponsePart,
-    PartDeltaEvent,
-    PartStartEvent,
     TextPart,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
@@ -25,16 +17,11 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
+from progress import Progress
+
 from ..conversations import Turn
 from ..tools import Tool, ToolCall, ToolOutcome
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Something that a model said: a piece of its text, or of what it thinks on the way."""
-
-    kind: Literal["text", "thought"]
-    text: str
+from .listening import Piece, listen
 
 
 class Dialogue:
@@ -57,40 +44,22 @@ class Dialogue:
         self._messages: list[ModelMessage] = [*_history(earlier), request]
         self._instructions = instructions
         self.calls: list[ToolCall] = []
-        self.usage: dict[str, int] = {"inputTokens": 0, "outputTokens": 0}
 
-    async def reply(self) -> AsyncIterator[Piece]:
-        """Let the model speak once."""
+    async def reply(self, progress: Progress, hear: Callable[[Piece], None]) -> None:
+        """Let the model speak once; `hear` gets each piece as it comes. Raises OperationFailed."""
         self.calls = []
-        stream = model_request_stream(self._model, self._messages, model_request_parameters=self._parameters)
-        async with stream as reply:
-            async for event in reply:
-                if isinstance(event, PartStartEvent | PartDeltaEvent) and (piece := _piece(event)) is not None:
-                    yield piece
-        response = reply.get()
+        response = await listen(progress, self._model, self._messages, hear, parameters=self._parameters)
         self._messages.append(response)
-        self.usage["inputTokens"] += response.usage.input_tokens
-        self.usage["outputTokens"] += response.usage.output_tokens
         self.calls = [_call(part) for part in response.parts if isinstance(part, ToolCallPart)]
 
     def tell(self, outcomes: Iterable[ToolOutcome]) -> None:
         """Give the model what came of its calls."""
-        parts = [ToolReturnPart(outcome.call.name, outcome.text, tool_call_id=outcome.call.id) for outcome in outcomes]
+        parts = [ToolReturnPart(outcome.call.name, outcome.text, outcome.call.id) for outcome in outcomes]
         self._messages.append(ModelRequest(parts, instructions=self._instructions))
 
 
 def _definition(tool: Tool) -> ToolDefinition:
     return ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=dict(tool.parameters))
-
-
-def _piece(event: PartStartEvent | PartDeltaEvent) -> Piece | None:
-    said = event.part if isinstance(event, PartStartEvent) else event.delta
-    match said:
-        case TextPart(content=text) | TextPartDelta(content_delta=text) if text:
-            return Piece("text", text)
-        case ThinkingPart(content=text) | ThinkingPartDelta(content_delta=text) if text:
-            return Piece("thought", text)
-    return None
 
 
 def _call(part: ToolCallPart) -> ToolCall:
@@ -102,10 +71,6 @@ def _history(earlier: Sequence[Turn]) -> Iterable[ModelMessage]:
     for turn in earlier:
         yield ModelRequest([UserPromptPart(turn.message)])
         if turn.tool_calls:
-            yield ModelResponse([_called(call) for call in turn.tool_calls])
+            yield ModelResponse([ToolCallPart(call["name"], call["arguments"], call["id"]) for call in turn.tool_calls])
             yield ModelRequest([ToolReturnPart(call["name"], call["result"], call["id"]) for call in turn.tool_calls])
         yield ModelResponse([TextPart(turn.answer or "(no text)")])
-
-
-def _called(call: Mapping[str, Any]) -> ModelResponsePart:
-    return ToolCallPart(call["name"], call["arguments"], call["id"])

@@ -80,7 +80,7 @@ def reply_to(messages: Sequence[ModelMessage], tools: Sequence[ToolDefinition]) 
     if tool is None:
         return CANNOT.format(tool=wish.tool)
     follows = "follows" in tool.parameters_json_schema.get("properties", {})
-    if wish.tool == CHART and follows and (chart := _last_chart(messages)):
+    if wish.tool == CHART and follows and (chart := _last_chart(messages, (last.metadata or {}).get("source", ""))):
         return Wish(CHART, {**wish.arguments, "follows": chart})
     return wish
 
@@ -105,8 +105,8 @@ def _told(question: str, part: ToolReturnPart) -> str:
     return in_words(part.tool_name, question, found)
 
 
-def _last_chart(messages: Sequence[ModelMessage]) -> str | None:
-    """The id of the chart that was made last."""
+def _last_chart(messages: Sequence[ModelMessage], source: str) -> str | None:
+    """The id of the chart that was made last, where it is of the source that is asked now."""
     for message in reversed(messages):
         if not isinstance(message, ModelRequest):
             continue
@@ -114,7 +114,7 @@ def _last_chart(messages: Sequence[ModelMessage]) -> str | None:
             if isinstance(part, ToolReturnPart) and part.tool_name == CHART:
                 found = _parsed(part.content)
                 if isinstance(found, dict) and isinstance(found.get("id"), str):
-                    return str(found["id"])
+                    return str(found["id"]) if source in ("", found.get("source")) else None
     return None
 
 
