@@ -53,7 +53,7 @@ async def _place_of(request: HttpRequest, given: str) -> HttpResponse:
         own = OperationRun.objects.for_owner(owner).filter(pk=run.pk).exists()
         if run.operation != "chat" or not own:
             return run.get_absolute_url()
-        return f"/?conversation={conversation_id_of(run)}#turn-{run.pk}"
+        return f"/?conversation={conversation_id_of(run)}" + ("" if run.is_active else f"#turn-{run.pk}")
 
     return redirect(await sync_to_async(place)())
 
@@ -75,7 +75,7 @@ async def _ask(request: HttpRequest) -> HttpResponse:
         return await sync_to_async(_home_page)(
             request, owner, conversation, draft=message, error=problem.detail, status=problem.status
         )
-    return redirect(f"/?conversation={conversation or run.pk}#turn-{run.pk}")
+    return redirect(f"/?conversation={conversation or run.pk}")  # a page with a #fragment would not refresh itself
 
 
 async def _start(request: HttpRequest, message: str, source: str, conversation: str | None) -> OperationRun:
