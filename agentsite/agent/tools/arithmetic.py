@@ -17,7 +17,7 @@ from progress import OperationFailed
 from .definition import ToolContext, tool
 
 LENGTH = 500  # characters of an expression
-NODES = 200
+NODES = 600
 BITS = 4_096  # of a numerator or denominator on the way: some 1,200 digits
 DIGITS = 28  # of a result that is not exact
 EXPONENT = 10_000  # of decimals on the way
@@ -75,7 +75,7 @@ class _Reading:
 
     def value(self, node: ast.expr) -> Fraction:
         match node:
-            case ast.Constant(value=int() | float()):
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return _bounded(Fraction(_number(self._source(node))))
             case ast.UnaryOp(op=ast.UAdd() | ast.USub()):
                 value = self.value(node.operand)
