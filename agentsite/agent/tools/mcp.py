@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from progress import OperationFailed
 from progress.events import encode
@@ -43,6 +45,8 @@ class _Known:
 
 
 _known: dict[tuple[str, str], _Known] = {}
+# A process has more than one loop: that of its requests, and that of its runs.
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], asyncio.Lock]] = WeakKeyDictionary()
 
 
 def forget_servers() -> None:
@@ -53,17 +57,25 @@ def forget_servers() -> None:
 async def tools_of(connection: Connection, server: Server) -> list[Tool]:
     """Return the tools of a server. Raises OperationFailed where it cannot be reached."""
     key = (connection.name, server.model_dump_json())
-    known = _known.get(key)
-    if known is None or known.until < time.monotonic():
-        try:
-            listed = await connection.use(_list)
-            known = _Known(time.monotonic() + LIST_SECONDS, tuple(listed))
-        except OperationFailed as error:
-            known = _Known(time.monotonic() + DOWN_SECONDS, down=error.message)
-        _known[key] = known
+    async with _lock(key):  # many that ask at once ask the server once
+        known = _known.get(key)
+        if known is None or known.until < time.monotonic():
+            known = _known[key] = await _ask(connection)
     if known.down:
         raise OperationFailed(f"{known.down} Its tools are missing.", code="unavailable")
     return list(_usable(connection, server, known.tools))
+
+
+def _lock(key: tuple[str, str]) -> asyncio.Lock:
+    return _locks.setdefault(asyncio.get_running_loop(), {}).setdefault(key, asyncio.Lock())
+
+
+async def _ask(connection: Connection) -> _Known:
+    try:
+        listed = await connection.use(_list)
+    except OperationFailed as error:
+        return _Known(time.monotonic() + DOWN_SECONDS, down=error.message)
+    return _Known(time.monotonic() + LIST_SECONDS, tuple(listed))
 
 
 async def _list(client: Client) -> list[Listed]:
