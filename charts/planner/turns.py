@@ -59,6 +59,7 @@ REMOVE = """
     but not, but without, and not, and without, filter out, cut out, throw out, strip, discard, kick out
     """
 
+WITHOUT = word_set("without no not except excluding other apart minus ignoring but exclude")
 LATE_ADD = "too, as well, also, additionally, in addition, on top, as an addition, besides"
 LATE_INSTEAD = "instead, rather, instead please, then"
 LATE_ONLY = "only, alone, exclusively, only please, and nothing else, and no other"
@@ -117,7 +118,7 @@ IGNORABLE = word_set(
     figure picture illustrate present presented present depict see look looks view want need like know help using use used
     via through into onto out up down off data dataset information details detail result results records record row rows
     entries values value column columns field fields ones one now s d ll ve re m made make makes put get gets got done
-    having have has had being been them itself also just only well ok okay if then but where whose whom while ask asked kind
+    having have has had being been or them itself also just only well ok okay if then but where whose whom while ask asked kind
     type types go goes
     """
 )
@@ -130,9 +131,13 @@ OPENERS = word_set(
     smallest largest biggest highest lowest newest oldest descending ascending alphabetically
     """
 )
+VERBS_OF_PARTS = word_set(
+    "split break divide separate group sort order rank arrange compare cut slice colour color stack limit filter segment restrict"
+)
+PRONOUNS = word_set("it that this them these those")
 JOINTS = word_set("and but then &")
 PAIRS = (("replace", ("with", "by")), ("change", ("to", "into")), ("swap", ("for", "with", "to")), ("exchange", ("for", "with")),
-         ("switch", ("to", "for")), ("from", ("to",)), ("substitute", ("with", "by")))  # fmt: skip
+         ("switch", ("to", "for")), ("substitute", ("with", "by")))  # fmt: skip
 
 
 @lru_cache(maxsize=64)

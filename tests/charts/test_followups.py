@@ -1,10 +1,14 @@
 """Follow-ups: a few words after a chart give what the whole question would have given, or an honest no."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from charts.plan import ChartType, Understanding
-from charts.planner import Ambiguous, NotUnderstood, follow
+from charts.planner import Ambiguous, NotUnderstood, follow, turns
+from charts.planner.vocabulary import phrases
 
+from . import small_sources
 from .sample_shop import TODAY, profile, run, same, understood
 
 
@@ -165,6 +169,8 @@ def test_what_says_what_it_is_about_stands_on_its_own(question):
         ),
         ("orders per month", "revenue", ["revenue instead", "revenue on its own"]),
         ("top 10 products by revenue", "smallest first", ["bottom 10", "all of them, smallest first"]),
+        ("orders per month in 2024", "since May", ["since may 2024", "since may 2026"]),
+        ("revenue by category in Germany", "and Spain", ["what about Spain", "also Spain"]),
         ("orders by channel in 2024", "the previous year", ["only 2023", "only 2025"]),
         ("orders by country in Germany", "without country", ["not by country", "without the country filter"]),
     ],
@@ -247,3 +253,137 @@ def test_the_account_says_what_was_kept_and_what_changed():
 def test_a_chart_type_is_kept_until_another_is_wished_for():
     assert chain("orders by country as a pie", "only 2025", "by channel instead").chart is ChartType.PIE
     assert chain("orders by country as a pie", "not as a pie").chart is None
+
+
+# Sources that are no shop
+ELSEWHERE = [
+    ("flights", "flights per month", ["only origin Berlin"], "flights per month with origin Berlin"),
+    ("flights", "flights per month", ["only Blue Wings", "also Sunline"], "flights per month of Blue Wings or Sunline"),
+    ("flights", "flights by origin", ["average delay instead"], "average delay minutes by origin"),
+    ("flights", "average delay minutes by airline", ["the maximum instead"], "highest delay minutes by airline"),
+    ("flights", "average delay minutes by airline", ["count them"], "number of flights by airline"),
+    ("flights", "flights by airline", ["by alliance instead of airline"], "flights by alliance"),
+    ("flights", "flights by alliance", ["distance over 1000"], "flights by alliance with distance over 1000"),
+    ("flights", "flights by alliance in 2025", ["the year before", "by airline instead"], "flights by airline in 2024"),
+    ("flights", "passengers by airline", ["top 2", "only 2025", "flights instead"], "top 2 airlines by number of flights in 2025"),
+    ("flights", "passengers by destination", ["only destination Rome", "by airline instead", "as a share"],
+     "share of passengers by airline with destination Rome"),
+    ("school", "average points by house", ["by subject instead"], "average points by subject"),
+    ("school", "average points by house", ["only Maths", "lowest instead"], "lowest points by house in Maths"),
+    ("school", "exams per month", ["only North", "and for West?", "per year"], "exams per year in West"),
+    ("school", "exams per month", ["only North", "all houses", "only advanced"], "exams per month in advanced"),
+    ("school", "average points by house", ["top 3 students"], "top 3 students by average points"),
+    ("school", "exams by level", ["split by house", "without West"], "exams by level and house excluding West"),
+    ("school", "exams by house", ["students instead"], "students by house"),
+    ("films", "films by genre", ["only 2010"], "films by genre in 2010"),
+    ("films", "films by genre", ["only 2010", "since 2015"], "films by genre since 2015"),
+    ("films", "films by genre", ["between 2005 and 2010", "the year before"], "films by genre between 2004 and 2009"),
+    ("films", "films by genre", ["average rating instead", "only Comedy and Drama"], "average rating by genre in Comedy or Drama"),
+    ("films", "films by genre", ["without Western or Horror"], "films by genre excluding Western, excluding Horror"),
+    ("films", "films by genre", ["no Comedy", "with Comedy again"], "films by genre"),
+    ("films", "average budget per year", ["only Acorn", "compare with Beacon"], "average budget per year of Acorn vs Beacon"),
+    ("films", "films by genre", ["films by studio instead"], "films by studio"),
+    ("films", "films by genre", ["rating over 7", "rating over 8 instead"], "films by genre with rating over 8"),
+    ("films", "average rating by director", ["the 5 highest"], "top 5 directors by average rating"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "question", "words", "whole"), ELSEWHERE)
+def test_follow_ups_elsewhere(name, question, words, whole):
+    found = small_sources.understood(name, question)
+    for each in words:
+        answer = follow(each, found, small_sources.profile(name), today=small_sources.TODAY)
+        assert isinstance(answer, Understanding), (each, answer)
+        found = answer.plan
+    expected = small_sources.rows(name, small_sources.understood(name, whole))
+    assert expected
+    assert same(small_sources.rows(name, found), expected, ordered=False)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("flights by origin", "only Berlin"),
+        ("flights per month", "only to Oslo"),
+        ("flights with origin Rome", "to Oslo"),
+    ],
+)
+def test_a_value_of_two_columns_is_asked_back(question, words):
+    found = follow(words, small_sources.understood("flights", question), small_sources.profile("flights"))
+    assert isinstance(found, Ambiguous), found
+    columns = [reading.plan.filters[-1].of.column for reading in found.readings]
+    assert sorted(columns) == ["destination", "origin"]
+
+
+# Whatever is typed
+
+
+WORDS = [
+    "only", "Germany", "France", "also", "without", "instead", "instead of", "by", "per", "country", "month", "week", "2025",
+    "the year before", "since May", "top 5", "all", "again", "as a", "pie", "line", "table", "orders", "revenue", "customers",
+    "average", "share", "in percent", "sorted by", "name", "descending", "smallest first", "undo", "not", "compare", "with",
+    "and", "but", "or", "for", "what about", "add", "remove", "filter", "the", "it", "split", "every", "each", "first",
+    "last", "3", "over", "between", "10", "and", ",", ".", "?", "“", "'x'", "returns", "web", "high", "rather than",
+    "replace", "everything", "in total", "reverse", "limit", "null", "never", "than", "flurbit", "%",
+]  # fmt: skip
+PHRASES = [
+    " ".join(phrase)
+    for text in (turns.ONLY, turns.ABOUT, turns.ADD, turns.REMOVE, turns.SWITCH, turns.TOGETHER, turns.FLIP)
+    for phrase in phrases(text)
+]
+BASES = [
+    "revenue per month", "orders by country in Germany", "top 10 products by revenue", "orders that were never shipped",
+    "discount against quantity", "customers with more than 15 orders", "orders by country and channel in 2025",
+    "how many orders are there", "share of orders per segment",
+]  # fmt: skip
+
+
+def answered(question, text):
+    """What follows; whatever it is, every plan in it runs."""
+    found = followed(question, text)
+    assert found is None or isinstance(found, Understanding | Ambiguous | NotUnderstood)
+    plans = [found.plan] if isinstance(found, Understanding) else [r.plan for r in getattr(found, "readings", ())]
+    for plan in plans:
+        run(plan)
+    return found
+
+
+@given(st.sampled_from(BASES), st.text(max_size=200))
+@settings(max_examples=60, deadline=None)
+def test_any_text(question, text):
+    answered(question, text)
+
+
+@given(st.sampled_from(BASES), st.lists(st.sampled_from(WORDS + PHRASES), min_size=1, max_size=8))
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_words_of_the_trade(question, words):
+    answered(question, " ".join(words))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "only " * 800,
+        "and " * 1000,
+        "instead of " * 300,
+        "a" * 4000,
+        "(" * 4000,
+        "only 99999999999999999999999",
+        "top 99999999999",
+        "last 99999 years",
+        "the year before " * 200,
+        "\x00\x01\x1b[31m only Germany \u202e",
+        "nur Deutschland",
+        "只看德国",
+        "'; DROP TABLE orders; --",
+        "only Germany' OR 1=1 --",
+        "only {{ 7 * 7 }} <script>",
+    ],
+)
+def test_hostile_text(text):
+    answered("orders by country in 2025", text)
+
+
+def test_a_value_with_quotes_stays_a_value():
+    found = followed("orders by country", "only \"Germany' OR '1'='1\"")
+    assert isinstance(found, NotUnderstood)

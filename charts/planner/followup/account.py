@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...phrases import filter_words, having_words
-from ...plan import Dimension, Filter, Measure, Plan
+from ...plan import Dimension, Measure, Plan
 
 Part = tuple[str, str]  # what it is, and how it is said
 
@@ -35,7 +35,7 @@ def _parts(plan: Plan) -> Iterator[Part]:
         yield "dimension", f"by {_dimension(dimension)}"
     for filter in plan.filters:
         if filter.phrase or filter.operator != "not null":
-            yield _place(filter), f"only where {filter_words(filter)}"
+            yield f"filter {filter.of}", f"only where {filter_words(filter)}"
     for having in plan.having:
         yield f"having {having.measure.label} {having.operator}", f"only where {having_words(having)}"
     if plan.limit is not None:
@@ -49,20 +49,15 @@ def _parts(plan: Plan) -> Iterator[Part]:
         yield "chart", f"as {plan.chart.value}"
 
 
-def _place(filter: Filter) -> str:
-    bound = (
-        filter.operator if filter.operator in ("<", "<=", ">", ">=") and not isinstance(filter.values[0], str) else ""
-    )
-    return f"filter {filter.of} {bound[:1]}"
-
-
 def _measure(measure: Measure) -> str:
     label = measure.label[:1].lower() + measure.label[1:]
     return f"share of {label}" if measure.share else label
 
 
 def _dimension(dimension: Dimension) -> str:
-    return dimension.label.lower()
+    label = dimension.label.lower()
+    grain = dimension.grain.value.replace("_", " ") if dimension.grain is not None else label
+    return label if label == grain else f"{label} ({grain})"
 
 
 def _sorted(plan: Plan, by: str, index: int) -> str:

@@ -76,6 +76,9 @@ def _joint(tokens: Sequence[Token], index: int) -> int:
         at += 1
     if at == index or at >= len(tokens):
         return 0
+    before = [each.text for each in tokens[:index]]
+    if before in (["same"], ["the", "same"], ["all"], ["everything"], ["everyone"]):
+        return 0  # 'the same but', 'all but'
     strong = any(tokens[i].text in ("but", "then") for i in range(index, at))
     ended = tokens[index - 1].text in ("instead", "too", "again") or (
         tokens[index - 2 : index - 1]
@@ -97,6 +100,7 @@ def _joint(tokens: Sequence[Token], index: int) -> int:
 def _clause(tokens: list[Token]) -> Clause:
     phrase = " ".join(token.raw for token in tokens if token.kind != "mark" or token.text == "%")
     clause = Clause([token for token in tokens if token.text not in ("?", "!", ".", ";", ":")], phrase=phrase)
+    _drop_pronouns(clause)
     _open(clause)
     _close(clause)
     _displace(clause)
@@ -116,6 +120,16 @@ def _ends(tokens: Sequence[Token], text: str) -> int:
     table = said.known(text)
     words = tuple(token.text for token in tokens[-LONGEST:])
     return next((n for n in range(len(words), 0, -1) if words[-n:] in table), 0)
+
+
+def _drop_pronouns(clause: Clause) -> None:
+    """'split it by country' says 'split by country'."""
+    tokens = clause.tokens
+    clause.tokens = [
+        token
+        for index, token in enumerate(tokens)
+        if not (index and token.text in said.PRONOUNS and tokens[index - 1].text in said.VERBS_OF_PARTS)
+    ]
 
 
 def _open(clause: Clause) -> None:
@@ -144,6 +158,8 @@ def _open(clause: Clause) -> None:
             return
         elif taken := _starts(tokens, said.REMOVE):
             clause.verb = "remove"
+            if not {token.text for token in tokens[:taken]} & said.WITHOUT:
+                clause.cues.add("drop")
             tokens[:taken] = [_word("without", tokens[0])]
             return
         elif taken := _starts(tokens, said.ADD):
@@ -160,7 +176,7 @@ def _open(clause: Clause) -> None:
         elif tokens[0].text == "and":
             clause.cues.add("and")
             tokens.pop(0)
-        elif (taken := _starts(tokens, said.POLITE)) and not _is_pair(tokens):
+        elif (taken := _starts(tokens, said.POLITE)) and not _is_pair(tokens) and not _points_at_time(tokens, taken):
             del tokens[:taken]
         else:
             return
@@ -174,6 +190,15 @@ def _is_all(tokens: Sequence[Token]) -> bool:
         return tokens[at + 1 : at + 2] == [] or tokens[at + 1].text not in ("but", "except")
     return (
         bool(words[at : at + 1]) and words[at] in said.ALL_WORDS and words[at + 1 : at + 2] not in (["but"], ["except"])
+    )
+
+
+def _points_at_time(tokens: Sequence[Token], taken: int) -> bool:
+    """'this year' is a time, and 'this' no mere pointing at the chart."""
+    return (
+        tokens[taken - 1].text in said.PRONOUNS
+        and tokens[taken : taken + 1] != []
+        and tokens[taken].text in said.TIME_WORDS
     )
 
 

@@ -45,6 +45,8 @@ class Editing(Builder):
         self.settled: dict[Span, Target] = {}
         self.resolver.settled = self.settled
         self.resolver.anchors |= {column.table for column in self.used_columns()} | {plan.table}
+        # The chart's own rows count as named, right before the clause.
+        self.resolver.tables.append((-1, 0, plan.table))
         self.edits = 0  # how many parts the clause has spoken of, changed or not
         self.displaced: Fragment | None = None  # what is to make room
 
@@ -164,13 +166,19 @@ class Editing(Builder):
     def tied(self, want: Sequence[str] = ("group", "number", "count", "value", "time", "absent")) -> None:
         """Ask back where a word could mean a column of one table as well as of another."""
         for (start, end), (mention, targets) in self.resolver.ties.items():
-            if (start, end) in self.settled:
+            if (start, end) in self.settled or self._same_thing(targets):
                 continue
             words = [
                 f"{table_words(self.profile.table(t.table))} {self.say(t) if t.kind != 'table' else ''}".strip()
                 for t in targets
             ]
             raise AskBack(f"“{mention.phrase}” could mean several things here.", self._reworded(mention, words[:3]))
+
+    def _same_thing(self, targets: Sequence[Target]) -> bool:
+        """Tell whether a key and the table that it points to are all that a word could mean."""
+        tables = {target.table for target in targets if target.kind == "table"}
+        keys = [target for target in targets if target.kind == "column"]
+        return len(tables) == 1 and all(any(self._points_to(key.of, table) for table in tables) for key in keys)
 
     def _reworded(self, mention: Mention, words: Sequence[str]) -> list[str]:
         """Say the clause again with other words in the place of a mention."""

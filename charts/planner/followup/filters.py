@@ -16,6 +16,7 @@ from ..frame import ValueHit
 from ..lexicon import Target
 from ..names import table_words
 from ..promises import NEGATIONS
+from ..resolve import TIMES
 from ..text import word_set
 from ..times import MONTH_NUMBER, TimeHit
 from .editing import AskBack
@@ -25,6 +26,7 @@ POSITIVE = ("=", "in", "contains", "starts", "ends")
 NEGATIVE = ("!=", "not in")
 LOWER, UPPER = (">", ">="), ("<", "<=")
 LISTING = word_set("and or , & nor the in from for of either")
+QUARTERS = ("q1", "q2", "q3", "q4", "quarter")
 MOVED = {"year": 12, "quarter": 3, "month": 1}
 
 
@@ -35,6 +37,9 @@ class Narrowing(Regrouping):
         if not self.narrows:
             return
         self.edits += 1
+        if self.fragment.shift is not None and self.frame.versus:
+            self._compare_shifted()
+            return
         if self.fragment.shift is not None and not self._shift():
             raise CannotPlan(
                 f"“{self.fragment.shift.phrase}” does not say before or after what: the chart is not limited to a time"
@@ -50,8 +55,18 @@ class Narrowing(Regrouping):
         for filter in self._new_filters():
             self._merge(filter)
         self._displaced_value()
+        self._lines_of_values()
 
     # Values
+
+    def _lines_of_values(self) -> None:
+        """Several values along time are a line each, as they are in a question that is asked in full."""
+        if len(self.draft.dimensions) != 1 or self.draft.dimensions[0].grain is None or self.draft.limit is not None:
+            return
+        for filter in self.draft.filters:
+            if filter.operator == "in" and filter not in self.base.filters and isinstance(filter.of, Column):
+                self._beside(Dimension(label=column_label(self.profile, filter.of), of=filter.of))
+                return
 
     def _carry_negation(self) -> None:
         """'without Germany and France' leaves out both."""
@@ -64,15 +79,21 @@ class Narrowing(Regrouping):
     def _settle_values(self) -> None:
         """Read values in the columns that the chart already speaks of; ask where two columns hold a value equally well."""
         used = self.used_columns()
-        for hit in self.frame.values:
+        before: ValueHit | None = None
+        for hit in sorted(self.frame.values, key=lambda hit: hit.mention.start):
             span = (hit.mention.start, hit.mention.end)
             targets = [found.target for found in hit.mention.values]
+            like, before = self._like_the_one_before(hit, before), hit
             if hit.column is not None:
                 continue  # 'origin Berlin'
+            if like is not None:
+                self.settled[span] = like
+                continue
             own = [target for target in targets if target.of in used]
-            if len({target.of for target in own}) == 1:
+            if len({target.of for target in own}) == 1 and not self._has_twin(hit, own[0]):
                 self.settled[span] = own[0]
                 continue
+            own = [] if len({target.of for target in own}) == 1 else own
             best = self.resolver.choose_value(hit.mention)
             rivals = own or [target for target in targets if best is not None and self._as_good(hit, target, best)]
             columns = {target.of: target for target in rivals}
@@ -81,6 +102,25 @@ class Narrowing(Regrouping):
                 raise AskBack(
                     f"“{hit.mention.phrase}” is found in several columns.", self._reworded(hit.mention, words)
                 )
+
+    def _like_the_one_before(self, hit: ValueHit, before: ValueHit | None) -> Target | None:
+        """'origin Rome or Oslo' names two values of one column."""
+        if before is None:
+            return None
+        between = {token.text for token in self.frame.tokens[before.mention.end : hit.mention.start]}
+        one = self.resolver.choose_value(before.mention, before.column)
+        if one is None or not between <= LISTING:
+            return None
+        return next((found.target for found in hit.mention.values if found.target.of == one.of), None)
+
+    def _has_twin(self, hit: ValueHit, target: Target) -> bool:
+        """Tell whether another column of the same table holds the value, and no condition on either says which is meant."""
+        twins = [
+            t for t in (found.target for found in hit.mention.values) if t.table == target.table and t.of != target.of
+        ]
+        before = [token.text for token in self.frame.tokens[: hit.mention.start]]
+        directed = before[-1:] != [] and before[-1] in ("from", "to", "into", "towards")
+        return bool(twins) and (directed or not any(filter.of == target.of for filter in self.conditions))
 
     def _as_good(self, hit: ValueHit, target: Target, best: Target) -> bool:
         scores = {found.target: found.score for found in hit.mention.values}
@@ -119,6 +159,11 @@ class Narrowing(Regrouping):
     def _merge(self, new: Filter) -> None:
         """Let a condition take the place of those on the same column, add to them, or take away from them."""
         old = [filter for filter in self.conditions if filter.of == new.of]
+        if self._joins_or_replaces(new, old):
+            raise AskBack(
+                f"“{self.clause.phrase}” may take the place of the condition before or join it.",
+                [f"what about {new.phrase}", f"also {new.phrase}"],
+            )
         if new.operator in NEGATIVE:
             self._leave_out(new, old)
         elif new.operator in POSITIVE and (self.adds or self._brings_back(new, old)):
@@ -129,6 +174,18 @@ class Narrowing(Regrouping):
             if self.adds and self.is_time_filter(new):
                 new = self._longer(new, old)
             self._replace(old, [new])
+
+    def _joins_or_replaces(self, new: Filter, old: list[Filter]) -> bool:
+        """'and Spain' beside Germany is one of two things; 'and for Spain?' and 'Spain too' are not."""
+        shown = [filter for filter in old if filter.operator in ("=", "in", "between")]
+        positive = new.operator in ("=", "in") or (new.operator == "between" and self.is_time_filter(new))
+        return (
+            bool(shown)
+            and positive
+            and "and" in self.clause.cues
+            and not self.adds
+            and not self.clause.cues & {"only", "about"}
+        )
 
     def _brings_back(self, new: Filter, old: list[Filter]) -> bool:
         """'with Germany again' takes back that it was left out."""
@@ -219,6 +276,8 @@ class Narrowing(Regrouping):
             filter.of for filter in self.base.filters if self.is_time_filter(filter) and isinstance(filter.of, Column)
         ]
         known = [of for of in known if self.reaches(self.fact, of.table)]
+        if known and self.profile.column(known[0].table, known[0].column).type not in TIMES:
+            return None  # years as numbers
         named = self.frame.timed_by or any(group.mention for group in self.frame.groups)
         return known[0] if known and not named else super()._filtered_time()
 
@@ -266,19 +325,19 @@ class Narrowing(Regrouping):
         return before[-1:] != [] and before[-1] in NEGATIONS
 
     def _place_in_year(self) -> None:
-        """'only March' in a chart of 2023 is March 2023."""
+        """'only March' in a chart of 2023 is March 2023; 'since March' may as well go on to now."""
         year = self._year_shown()
         if year is None:
             return
         for index, hit in enumerate(self.frame.times):
-            words = hit.phrase.split()
-            month = any(word in MONTH_NUMBER or word in ("q1", "q2", "q3", "q4") or word == "quarter" for word in words)
-            if (
-                month
-                and not any(word[:4].isdigit() and len(word) >= 4 for word in words)
-                and not set(words) & {"last", "this", "past"}
-            ):
-                self.frame.times[index] = _in_year(hit, year)
+            if not _is_part_of_a_year(hit) or hit.first.year == year:
+                continue
+            if hit.operator != "in":
+                raise AskBack(
+                    f"“{hit.phrase}” may be that of {year}, or of {hit.first.year}.",
+                    [f"{hit.phrase} {year}", f"{hit.phrase} {hit.first.year}"],
+                )
+            self.frame.times[index] = _in_year(hit, year)
 
     def _year_shown(self) -> int | None:
         for filter in self.conditions:
@@ -348,6 +407,15 @@ class Narrowing(Regrouping):
         self.draft.dimensions.append(dimension)
         self._time_first()
 
+    def _compare_shifted(self) -> None:
+        """'compare with the year before'."""
+        before = list(self.draft.filters)
+        if not self._shift():
+            raise CannotPlan("there is nothing to compare with: the chart is not limited to a time")
+        moved = next(filter for filter in self.conditions if self.is_time_filter(filter))
+        self.draft.filters = before
+        self._lay_beside([filter for filter in before if self.is_time_filter(filter)], moved)
+
     def _compare_times(self) -> None:
         old = [filter for filter in self.conditions if self.is_time_filter(filter)]
         new = next((filter for filter in self._new_filters() if self.is_time_filter(filter)), None)
@@ -356,7 +424,12 @@ class Narrowing(Regrouping):
         own = [hit for hit in self.frame.times if hit.operator == "in"]
         if len(own) < 2 and not old:
             raise CannotPlan(f"there is nothing to compare “{new.phrase}” with: the chart is not limited to a time")
-        joined = self._longer(new, old) if len(own) < 2 else new
+        self._lay_beside(old if len(own) < 2 else [], new)
+
+    def _lay_beside(self, old: list[Filter], new: Filter) -> None:
+        """Show two stretches of time as two series."""
+        joined = self._longer(new, old) if old else new
+        old = [filter for filter in self.conditions if self.is_time_filter(filter)]
         if any(str(value)[4:] not in ("-01-01", "-12-31") for value in joined.values):
             raise CannotPlan("only whole years that follow each other can be laid side by side")
         self._replace(old, [joined])
@@ -381,6 +454,8 @@ class Narrowing(Regrouping):
                 ["per"],
                 ["each"],
             )
+            if not (places or filtered or measures or grouped):
+                self._check_can_lack(absence.mention.phrase, target)
             if target is None or not (places or filtered or (measures and len(self.draft.measures) > 1) or grouped):
                 continue
             self.frame.absences.remove(absence)
@@ -399,6 +474,12 @@ class Narrowing(Regrouping):
                 self.drop_measures(measures)
         if self.fragment.refused and any(group.time for group in self.frame.groups):
             self._drop_time_groups()
+
+    def _check_can_lack(self, phrase: str, target: Target | None) -> None:
+        """'without returns' is a condition; 'remove the genre' of a chart that has none, or where none is missing, is a mistake."""
+        whole = target is not None and target.kind == "column" and not self.resolver.column(target).nulls
+        if target is None or whole or "drop" in self.clause.cues:
+            raise CannotPlan(f"the chart has no “{phrase}” that could be taken away")
 
     def _drop_time_groups(self) -> None:
         places = [i for i, dimension in enumerate(self.draft.dimensions) if self.is_timed(dimension)]
@@ -455,6 +536,14 @@ def _same_number(one: Having, other: Having) -> bool:
 
 def _listed(values: Sequence[Scalar]) -> str:
     return " and ".join(map(str, values))
+
+
+def _is_part_of_a_year(hit: TimeHit) -> bool:
+    """Tell whether a month or quarter was named without its year."""
+    words = hit.phrase.split()
+    named = any(word in MONTH_NUMBER or word in QUARTERS for word in words)
+    dated = any(word[:4].isdigit() and len(word) >= 4 for word in words)
+    return named and not dated and not set(words) & {"last", "this", "past"}
 
 
 def _in_year(hit: TimeHit, year: int) -> TimeHit:

@@ -17,6 +17,7 @@ from ..reader import read, tokens_of
 from ..resolve import is_measure
 from ..suggest import holdings
 from ..text import Token, word_set
+from ..vocabulary import STRONG_ORDER_VERBS
 from .account import compare
 from .clauses import Clause, find_clauses, is_said, spoken
 from .editing import AskBack
@@ -55,7 +56,7 @@ def follow(
     except AskBack as asked:
         return _readings(question, asked, plan, lexicon, day)
     except CannotPlan as cannot:
-        return _refuse(question, plan, lexicon, day, f"This cannot be done with the chart: {cannot}.")
+        return _refuse(question, plan, lexicon, day, _sentence(str(cannot)))
 
 
 def _patched(
@@ -70,15 +71,13 @@ def _patched(
         patch.displaced = displaced
         if unknown:
             return _refuse(question, plan, lexicon, day, _not_understood(unknown), unknown)
-        if fragment.unplaced:
-            raise CannotPlan(f"what “{fragment.unplaced[0].phrase}” is to change is not clear")
         if fragment.frame.unsupported:
             raise CannotPlan(fragment.frame.unsupported)
         after = patch.apply()
         links += patch.draft.links
         assumptions += patch.draft.assumptions
     if after == plan:
-        raise CannotPlan("it shows that already")
+        raise CannotPlan("the chart shows that already")
     kept, changed = compare(plan, after)
     text = f"{plan.question.rstrip(' ?.!')}, {question.strip()}"[:500]
     return Understanding(
@@ -130,22 +129,17 @@ def _stands_alone(question: str, tokens: list[Token], clauses: list[Clause], lex
         return False
     if not _names_subject(frame, lexicon):
         return False
-    if (
-        frame.tops
-        and not frame.asks
-        and not isinstance(plan_question(question, lexicon.profile, today=day), Understanding)
-    ):
+    if frame.tops and not frame.asks and not any(top.hint or top.mention for top in frame.tops) and not frame.groups:
         return False  # 'top 5 products' says what to rank, and the chart by what
     return not _is_lone(frame, tokens)
 
 
 def _is_tied(clauses: list[Clause]) -> bool:
     first = clauses[0]
-    return (
-        bool(first.cues & STRONG)
-        or first.verb != "set"
-        or any(clause.displaced or clause.cues & {"instead"} for clause in clauses)
-    )
+    words = [token.text for token in first.tokens[:3]]
+    sorts = words[:1] != [] and words[0] in STRONG_ORDER_VERBS and "by" in words
+    outright = any(clause.displaced or clause.cues & {"instead"} for clause in clauses)
+    return sorts or outright or bool(first.cues & STRONG) or first.verb != "set"
 
 
 def _names_subject(frame: Frame, lexicon: Lexicon) -> bool:
@@ -184,6 +178,10 @@ def _is_lone(frame: Frame, tokens: list[Token]) -> bool:
 
 
 # Answers that are no plan
+
+
+def _sentence(why: str) -> str:
+    return why[:1].upper() + why[1:] + ("" if why.endswith(("?", ".")) else ".")
 
 
 def _undo(question: str, plan: Plan, before: Plan | None, lexicon: Lexicon, day: date) -> Found:

@@ -22,6 +22,7 @@ SHIFTS = (
     re.compile(rf"(?:(?:in|for|with|to) )?(?:the |its )?(?P<way>previous|prior|preceding|following|next) (?P<unit>{UNIT})"),
     re.compile(rf"(?:(?:in|for) )?(?:one|a|1) (?P<unit>{UNIT}) (?P<way>before|earlier|back|later|after)"),
 )  # fmt: skip
+EACH = ("each", "of each", "for each", "every", "of every")  # 'the share of each'
 FORWARD = ("after", "later", "following", "next")
 SPLITS = (
     "split", "break", "broken", "divided", "segmented", "separate", "colo", "stacked", "cut", "sliced", "down by", "for each",
@@ -65,6 +66,8 @@ def read_clause(tokens: Sequence[Token], lexicon: Lexicon, today: date) -> Fragm
     reader.walk()
     frame = reader.frame
     alone = reader.aggregates[-1] if reader.aggregates else None
+    if frame.share and alone is Aggregate.SUM:
+        alone = None  # 'as a share of the total'
     placed = {reader.tokens[hit.start].text for hit in frame.times}
     unknown = [token for token in frame.unknown if token.text not in placed]
     unknown += [token for token in reader.tokens if token.raw in frame.ignored and _matters(token)]
@@ -93,7 +96,7 @@ def _unplaced(reader: Reader, alone: Aggregate | None) -> list[Cue]:
     frame = reader.frame
     traces = {
         "operator": bool(frame.comparisons or frame.values),
-        "aggregate": bool(frame.asks or frame.tops or alone or frame.comparisons or frame.count_them),
+        "aggregate": bool(frame.asks or frame.tops or alone or frame.comparisons or frame.count_them or frame.share),
         "grain": bool(frame.groups or frame.times or frame.asks),
         "group": bool(frame.groups or frame.absences or frame.orders or frame.asks),
         "over_time": bool(frame.groups),
@@ -106,7 +109,7 @@ def _unplaced(reader: Reader, alone: Aggregate | None) -> list[Cue]:
         "negation": True,
     }
     cues = [item for item in reader.items if isinstance(item, Cue)]
-    return [cue for cue in cues if not traces.get(cue.kind, False)]
+    return [cue for cue in cues if not traces.get(cue.kind, False) and not (frame.share and cue.phrase in EACH)]
 
 
 def _take_shift(tokens: list[Token]) -> tuple[list[Token], Shift | None]:

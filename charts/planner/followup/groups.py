@@ -67,6 +67,8 @@ class Regrouping(Remeasuring):
 
     def _bare_groups(self, known: list[Dimension]) -> None:
         """Group by what is named without 'by', where the clause says that it takes another's place or joins it."""
+        beside = [hit.column for hit in self.frame.values]
+        self.frame.bare = [mention for mention in self.frame.bare if mention not in beside]  # 'origin Paris'
         for mention in list(self.frame.bare):
             target = self.meant(mention, "group")
             if target is None or target.kind == "derived":
@@ -143,6 +145,8 @@ class Regrouping(Remeasuring):
     def _swap(self, new: Dimension) -> None:
         old = self.draft.dimensions
         if any(self._same(new, known) for known in old):
+            if self.narrows:
+                return  # 'only months over 1000'
             if len(old) == 1:
                 raise CannotPlan(f"the chart is already grouped by {new.label.lower()}")
             if self.replaces:

@@ -39,7 +39,7 @@ class Remeasuring(Editing):
         asks = list(self.frame.asks)
         for mention in list(self.frame.bare):
             target = self.meant(mention)
-            if any(comparison.left is mention for comparison in self.frame.comparisons) and not self.replaces_outright:
+            if any(comparison.left is mention for comparison in self.frame.comparisons):
                 self.frame.bare.remove(mention)  # 'only quantity over 5'
                 continue
             if target is None or not self._is_number(target) or self._only_qualifies(target):

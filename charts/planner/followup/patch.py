@@ -8,7 +8,9 @@ from ..draft import MAX_LIMIT, PLURAL_TOP, CannotPlan
 from ..frame import Top
 from ..lexicon import Target
 from ..linking import Mention
+from ..promises import BEYOND
 from ..text import word_set
+from ..wishes import OrderWish
 from .editing import AskBack
 from .filters import Narrowing
 
@@ -37,6 +39,8 @@ class Patch(Narrowing):
         return self._patched()
 
     def _set(self) -> None:
+        self._check_words()
+        self._ranked_not_grouped()
         self.set_measures()
         self.set_groups()
         self.set_filters()
@@ -49,6 +53,31 @@ class Patch(Narrowing):
         if not self.edits:
             self._nothing()
 
+    def _check_words(self) -> None:
+        """Refuse what no plan can say, and words of the trade that would become nothing."""
+        words = {token.text for token in self.frame.tokens}
+        if beyond := words & BEYOND:
+            raise CannotPlan(f"“{min(beyond)}” is more than can be computed here")
+        grains = {dimension.grain for dimension in self.draft.dimensions if dimension.grain is not None}
+        for cue in self.fragment.unplaced:
+            if not (cue.kind == "grain" and cue.value in grains and self.frame.tops):  # 'the best 3 months'
+                raise CannotPlan(f"what “{cue.phrase}” is to change is not clear")
+        if self.fragment.aggregate is not None and "what" in words and not self.replaces:
+            raise CannotPlan(
+                "whether another number for each group is meant is not clear; say “the average instead” or the like"
+            )
+
+    def _ranked_not_grouped(self) -> None:
+        """'top 5 by orders' ranks by a number."""
+        for group in list(self.frame.groups) if self.frame.tops else []:
+            target = self.meant(group.mention, "group")
+            if target is None or group.mention is None or not self._is_number(target):
+                continue
+            if not self.measured_in(target):
+                raise CannotPlan(f"the chart does not show {group.mention.phrase} to rank by")
+            self.frame.groups.remove(group)
+            self.frame.tops[0].mention = group.mention
+
     def _nothing(self) -> None:
         if self.clause.cues & {"back"}:
             raise CannotPlan("what is wanted back is not clear")
@@ -58,6 +87,8 @@ class Patch(Narrowing):
         if self.frame.chart is None:
             return
         self.edits += 1
+        if self.adds:
+            raise CannotPlan(f"a chart has one type; say “as a {self.frame.chart.value}” for another")
         if self.fragment.refused or self.clause.verb == "remove":
             if self.chart is not self.frame.chart:
                 raise CannotPlan(
@@ -151,29 +182,34 @@ class Patch(Narrowing):
         if not self.frame.orders:
             return
         self.edits += 1
+        before, self.draft.order = self.draft.order, []
         for wish, mentions, kind in self.frame.orders:
-            found = {mention.start for mention in mentions}
-            named = {i for mention in mentions for i in range(mention.start, mention.end)}
-            unknown = [
-                self.frame.tokens[i].raw
-                for i in wish.target
-                if i not in named
-                and self.frame.tokens[i].text not in said.IGNORABLE | SORTED_BY
-                and self.frame.tokens[i].kind == "word"
-            ]
-            if unknown:
-                raise CannotPlan(f"“{unknown[0]}” to sort by is not understood")
-            if (
-                found
-                and kind not in ("x", "y")
-                and self._order_target(mentions, kind) is None
-                and not self._sorts_by_kind(kind)
-            ):
-                raise CannotPlan(f"the chart does not show {mentions[0].phrase} to sort by")
-        before = list(self.draft.order)
-        self.draft.order = []
-        self._orders()
+            if (timed := self._sorted_by_time(wish)) is not None:
+                self.draft.order.append(timed)
+                continue
+            self._check_order(wish, mentions, kind)
+            order = self._order(wish.descending, wish.direction, mentions, kind)
+            if order is not None and order not in self.draft.order:
+                self.draft.order.append(order)
         self._check_limited(before)
+
+    def _sorted_by_time(self, wish: OrderWish) -> Order | None:
+        """'by date', 'by month' of a chart along time."""
+        words = {self.frame.tokens[i].text for i in wish.target}
+        timed = next((i for i, dimension in enumerate(self.draft.dimensions) if self.is_timed(dimension)), None)
+        if timed is None or not words & said.TIME_WORDS:
+            return None
+        return Order(by="dimension", index=timed, descending=bool(wish.descending))
+
+    def _check_order(self, wish: OrderWish, mentions: list[Mention], kind: str) -> None:
+        named = {i for mention in mentions for i in range(mention.start, mention.end)}
+        for i in wish.target:
+            token = self.frame.tokens[i]
+            if i not in named and token.kind == "word" and token.text not in said.IGNORABLE | SORTED_BY:
+                raise CannotPlan(f"“{token.raw}” to sort by is not understood")
+        shown = not mentions or kind in ("x", "y") or self._order_target(mentions, kind) is not None
+        if not shown and not self._sorts_by_kind(kind):
+            raise CannotPlan(f"the chart does not show {mentions[0].phrase} to sort by")
 
     def _sorts_by_kind(self, kind: str) -> bool:
         return kind == "name" and bool(self.draft.dimensions or self.draft.details)
@@ -318,6 +354,10 @@ class Patch(Narrowing):
 
     def _patched(self) -> Plan:
         draft = self.draft
+        ranked = draft.limit is not None and (draft.limit != self.base.limit or len(self.base.dimensions) < 2)
+        if ranked and len(draft.dimensions) > 1:
+            why = f"the chart shows {draft.limit} groups, and two groupings at once have no ranking"
+            raise CannotPlan(f"{why}; say “all of them” first")
         table = draft.measures[0].table if draft.measures and not draft.raw else self.fact
         self._check_connected(table)
         return self.base.model_copy(
