@@ -77,8 +77,8 @@ def _not_understood(found: NotUnderstood, profile: Profile) -> OperationFailed:
         "suggestions": list(found.questions),
         "smallTalk": small_talk,
     }
-    tables = [table.name for table in profile.tables]
-    message = f"{why} This source holds {_listed(tables)}."
+    tables = _listed([table.name for table in profile.tables])
+    message = f"{why} This source holds {tables}." if found.words or not found.follows else why
     return OperationFailed(message, code="invalid_request", metadata=fitting(metadata))
 
 

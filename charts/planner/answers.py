@@ -25,3 +25,4 @@ class NotUnderstood:
     words: tuple[str, ...] = ()  # the words that were not understood
     holds: tuple[str, ...] = ()  # 'orders: customer, ordered at, status', a line for each table
     questions: tuple[str, ...] = ()  # each of them can be planned
+    follows: bool = False  # it was a follow-up, and so are the questions

@@ -169,7 +169,7 @@ def test_what_says_what_it_is_about_stands_on_its_own(question):
         ),
         ("orders per month", "revenue", ["revenue instead", "revenue on its own"]),
         ("top 10 products by revenue", "smallest first", ["bottom 10", "all of them, smallest first"]),
-        ("orders per month in 2024", "since May", ["since may 2024", "since may 2026"]),
+        ("orders per month in 2024", "since May", ["since May 2024", "since May 2026"]),
         ("revenue by category in Germany", "and Spain", ["what about Spain", "also Spain"]),
         ("orders by channel in 2024", "the previous year", ["only 2023", "only 2025"]),
         ("orders by country in Germany", "without country", ["not by country", "without the country filter"]),

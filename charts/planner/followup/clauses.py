@@ -138,6 +138,8 @@ def _open(clause: Clause) -> None:
     while tokens:
         while tokens and tokens[0].text == ",":
             tokens.pop(0)
+        if not tokens:
+            return
         if tokens[:2] and tokens[0].text == "no" and tokens[1:2] and tokens[1].text == ",":
             del tokens[:2]  # 'no, only Germany'
         elif tokens[:2] and [token.text for token in tokens[:2]] in (["not", "only"], ["not", "just"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 
 from ...plan import ChartType, Column, Dimension, Expression, Filter, Plan
@@ -15,6 +16,7 @@ from ..lexicon import Lexicon, Target
 from ..linking import Mention
 from ..names import column_words, table_words
 from ..resolve import TIMES, Span
+from ..times import TimeHit
 from .clauses import Clause
 from .fragment import Fragment
 
@@ -35,6 +37,7 @@ class Editing(Builder):
     ) -> None:
         super().__init__(question, fragment.frame, lexicon, today)
         self.clause, self.fragment, self.base = clause, fragment, plan
+        self.frame.times = [replace(hit, phrase=self._said(hit)) for hit in self.frame.times]
         self.fact = plan.table
         self.chart: ChartType | None = plan.chart
         draft = self.draft
@@ -51,6 +54,11 @@ class Editing(Builder):
         self.displaced: Fragment | None = None  # what is to make room
 
     # What the clause says
+
+    def _said(self, hit: TimeHit) -> str:
+        """Return a time in the words of the question."""
+        tokens = self.frame.tokens
+        return self.question[tokens[hit.start].start : tokens[hit.end - 1].end] or hit.phrase
 
     @property
     def replaces(self) -> bool:

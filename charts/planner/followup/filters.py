@@ -540,7 +540,7 @@ def _listed(values: Sequence[Scalar]) -> str:
 
 def _is_part_of_a_year(hit: TimeHit) -> bool:
     """Tell whether a month or quarter was named without its year."""
-    words = hit.phrase.split()
+    words = hit.phrase.lower().split()
     named = any(word in MONTH_NUMBER or word in QUARTERS for word in words)
     dated = any(word[:4].isdigit() and len(word) >= 4 for word in words)
     return named and not dated and not set(words) & {"last", "this", "past"}

@@ -232,5 +232,10 @@ def _refuse(
         if words_of_offer not in found and _read_again(words_of_offer, plan, lexicon, day) is not None:
             found.append(words_of_offer)
     return NotUnderstood(
-        question=question, why=why, words=tuple(words or ()), holds=holdings(lexicon.profile), questions=tuple(found)
+        question=question,
+        why=why,
+        words=tuple(words or ()),
+        holds=holdings(lexicon.profile),
+        questions=tuple(found),
+        follows=True,
     )
