@@ -27,7 +27,7 @@ from .models import OperationRun, Status
 from .operations import StreamingOperation, get_operation, registry
 from .owners import request_owner
 from .problems import Problem, endpoint, idempotency_key, invalid, read_body
-from .streams import many_events, release_connections, run_events, stream_response
+from .streams import dialect_for, many_events, release_connections, run_events, stream_response
 
 PAGE = 50
 LISTED_RESULT = 4_000  # characters of a result that a list shows
@@ -85,6 +85,7 @@ async def start_and_answer(
     `shape` turns the finished run into the JSON of the answer; the snapshot by default. A request whose Idempotency-Key was seen
     before is answered in the same way from the run that it started then.
     """
+    dialect_for(request)  # before anything is started
     run = await start_for(request, operation, on_disconnect=on_disconnect, key=idempotency_key(request))
     return await answer(request, run, stream=stream, shape=shape)
 
@@ -102,7 +103,7 @@ async def answer(
 ) -> HttpResponseBase:
     """Answer a request that started `run`: SSE, 202, or 200 once the run has ended."""
     if stream or "text/event-stream" in request.headers.get("Accept", ""):
-        return await stream_response(request, run, 0)
+        return await stream_response(request, run, 0, dialect_for(request, run))
     prefer = request.headers.get("Prefer", "")
     if re.search(r"\brespond-async\b", prefer):
         return await _accepted(run, "respond-async")
@@ -217,6 +218,7 @@ async def cancel_run(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 async def retry_run(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """POST /api/runs/<id>/retry"""
     run = await find_run(request, pk, write=True)
+    dialect_for(request)
     try:
         owner = await allowed_owner(request, *runs.build(run).required_permissions())
         again = await runs.retry(run, owner=owner, key=idempotency_key(request))

@@ -8,6 +8,7 @@ from django.conf import settings
 
 DEFAULTS: dict[str, Any] = {
     "HOOKS": [],  # dotted paths of functions that every event passes, in this order, before it is stored
+    "PARTS": [],  # dotted paths of functions that find in a result what clients of other formats can show, such as a chart
     "ALLOW_ANONYMOUS": False,  # visitors who are not signed in may start runs; their session owns them
     "HEARTBEAT": 15.0,  # seconds of silence before a stream sends a comment
     "REAUTHORISE": 60.0,  # seconds between looks whether a stream's reader may still read it

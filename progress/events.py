@@ -48,7 +48,7 @@ class ProgressEvent:
     `payload` is the event's JSON as it is stored and sent: encoded once, however many readers there are.
     """
 
-    __slots__ = ("_data", "at", "payload", "seq", "type")
+    __slots__ = ("_data", "_steps", "at", "payload", "seq", "type")
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class ProgressEvent:
     ) -> None:
         self.type: EventType = type
         self._data: dict[str, Any] | None = None  # read from the payload, so that it is the same live and stored
+        self._steps: dict[Any, Any] | None = None
         self.payload = payload or encode({"type": type, "data": data})
         self.at = now_ms() if at is None else at
         self.seq = seq
@@ -70,6 +71,13 @@ class ProgressEvent:
         if self._data is None:
             self._data = json.loads(self.payload)["data"]
         return self._data
+
+    @property
+    def steps(self) -> dict[Any, Any]:
+        """What each dialect that somebody reads has made of it, so that it is made once."""
+        if self._steps is None:
+            self._steps = {}
+        return self._steps
 
     @property
     def terminal(self) -> bool:

@@ -96,3 +96,7 @@ class KeyReused(ProgressError):
 
 class LeaseLost(ProgressError):
     """This attempt may no longer write to the run's log."""
+
+
+class StreamBrokenOff(ProgressError):
+    """A stream ends in the middle, for readers who would take a clean end for the end of the run."""

@@ -23,6 +23,7 @@ from django.db import connections
 from . import drain
 from .conf import setting
 from .database import LendingThread
+from .exceptions import StreamBrokenOff
 
 logger = logging.getLogger("progress")
 Message = MutableMapping[str, Any]
@@ -69,6 +70,10 @@ async def _answer(app: App, scope: Message, receive: Receive, send: Send) -> Non
     try:
         async with ThreadSensitiveContext(executor=thread):
             await app(scope, receive, response.send)
+    except StreamBrokenOff:
+        if not response.abort():
+            raise
+        await asyncio.sleep(0)  # in which the server learns that the connection is gone; it would miss the answer's end
     except Exception:
         # Half an answer without an end would leave the client waiting; daphne does not close the connection by itself.
         response.abort()
@@ -162,10 +167,9 @@ class _Response:
             if not self._connection.abort():
                 raise
 
-    def abort(self) -> None:
-        """Break off an answer that was begun and not ended."""
-        if self._started and not self._ended:
-            self._connection.abort()
+    def abort(self) -> bool:
+        """Break off an answer that was begun and not ended; False where that is not possible."""
+        return self._started and not self._ended and self._connection.abort()
 
     # Twisted's IPushProducer
 

@@ -1,14 +1,11 @@
-"""The native wire format: events as frames of Server-Sent Events, and the streams that carry them.
-
-A frame is `id`, one `data` line of ASCII JSON, a blank line; LF only and no `event` line, so that a browser's `onmessage`
-receives every type and every parser reads the same (WHATWG HTML, section 9.2).
-"""
+"""Streams of Server-Sent Events: of one run in some dialect, and of many runs with one cursor."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import logging
+import math
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
@@ -17,7 +14,9 @@ from uuid import UUID
 
 from .conf import setting
 from .database import UNREACHABLE
+from .dialects import Reader
 from .events import ProgressEvent
+from .exceptions import StreamBrokenOff
 from .follow import StreamEnds, paced
 from .limits import FAREWELL
 from .log import log
@@ -27,10 +26,6 @@ from .problems import COME_BACK
 logger = logging.getLogger("progress")
 OPENING = b"retry: 2000\n: open\n"
 KEEP_ALIVE = b": keep-alive\n\n"
-
-
-def frame(event: ProgressEvent) -> bytes:
-    return b"id: %d\ndata: %s\n\n" % (event.seq, event.payload.encode("ascii"))
 
 
 def tagged(run: UUID, event: ProgressEvent) -> str:
@@ -120,27 +115,38 @@ def frames_of_many(cursor: Cursor, run: UUID, events: Iterable[ProgressEvent]) -
     return b"".join(written)
 
 
-async def frames_of_one(run: UUID, after: int) -> AsyncGenerator[bytes]:
-    """The frames of `run` above `after`: what is ready together leaves together."""
-    async with aclosing(log.batches(run, after)) as batches:  # type: ignore[type-var]
+async def frames_of_one(run: UUID, reader: Reader) -> AsyncGenerator[bytes]:
+    """What `reader` is sent of `run`: what is ready together leaves together."""
+    async with aclosing(log.batches(run, reader.start)) as batches:  # type: ignore[type-var]
         async for events in batches:
-            yield b"".join(map(frame, events))
+            if frames := reader.frames(events):
+                yield frames
 
 
 async def stream(
-    source: AsyncGenerator[bytes], owner: Owner, allowed: Callable[[], Awaitable[bool]], *, opening: bytes = b"\n"
+    source: AsyncGenerator[bytes],
+    owner: Owner,
+    allowed: Callable[[], Awaitable[bool]],
+    *,
+    opening: bytes = b"\n",
+    comes_back: bool = True,
 ) -> AsyncIterator[bytes]:
     """Yield an answer made of the frames of `source`, with a comment in every silence.
 
     It ends with `source`, or cleanly before that, on which readers come back: when it is too old, when its reader may not read any
     more, when others of the owner's take its place, when the server is about to end. It never raises: a server may answer an
     exception by leaving the client hanging.
+
+    A reader that does not come back from a clean end, and would take it for that of the run, is not sent away for the age of its
+    stream, and for the other reasons by StreamBrokenOff.
     """
     yield OPENING + opening
+    max_age = setting("STREAM_MAX_AGE") if comes_back else math.inf
     try:
-        async with aclosing(paced(source, owner, allowed, setting("STREAM_MAX_AGE"))) as chunks:
+        async with aclosing(paced(source, owner, allowed, max_age)) as chunks:
             async for chunk in chunks:
                 yield KEEP_ALIVE if chunk is None else chunk
+            return
     except StreamEnds as ends:
         if ends.why == "evicted":
             yield FAREWELL
@@ -151,6 +157,8 @@ async def stream(
         yield _come_back(*COME_BACK)
     except Exception:
         logger.exception("a stream broke; its reader will come back")
+    if not comes_back:
+        raise StreamBrokenOff
 
 
 def _come_back(low: float, high: float) -> bytes:

@@ -15,13 +15,15 @@ from django.urls import reverse
 from . import runs
 from .access import find_run, find_runs, still_allowed
 from .database import in_database
+from .dialects import FORMATS, Dialect, dialect_named
+from .dialects.native import NATIVE, frame
 from .follow import beginning
 from .many import ROOM, ChosenRuns, OwnersRuns
 from .models import OperationRun
 from .owners import request_owner
 from .problems import Problem
 from .rows import read_events
-from .sse import Cursor, frame, frames_of_one, stream
+from .sse import Cursor, frames_of_one, stream
 
 EVENTS_PAGE = 1000
 STREAM_HEADERS = {
@@ -36,18 +38,34 @@ STREAM_HEADERS = {
 async def run_events(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """GET /api/runs/<id>/events"""
     run = await find_run(request, pk)
+    dialect = dialect_for(request, run)
     if _wants_json(request):
         return await _events_json(request, run)
-    _refuse_other_sites(request)
+    return await follow(request, run, dialect)
+
+
+async def follow(request: HttpRequest, run: OperationRun, dialect: Dialect) -> HttpResponseBase:
+    """Answer a GET with the stream of `run` from where the request says; with 204 where there is nothing more to come."""
+    refuse_other_sites(request)
     after = _position(_given(request))
     if after == run.last_seq and not run.is_active:
         return HttpResponse(status=204, headers=STREAM_HEADERS)
-    return await stream_response(request, run, after)
+    return await stream_response(request, run, after, dialect)
+
+
+def dialect_for(request: HttpRequest, run: OperationRun | None = None) -> Dialect:
+    """Return the dialect that the request's `format` names. Raises Problem 422; without a run it is asked for that alone."""
+    named = request.GET.get("format", "")
+    dialect = dialect_named(named, run.pk if run is not None else UUID(int=0))
+    if dialect is None:
+        message = f"use one of {', '.join(FORMATS)}"
+        raise Problem(422, f"format: {message}.", errors=[{"field": "format", "message": message}])
+    return dialect
 
 
 async def many_events(request: HttpRequest) -> HttpResponseBase:
     """GET /api/events"""
-    _refuse_other_sites(request)
+    refuse_other_sites(request)
     given = _given(request)
     cursor = Cursor.decode(given) if given else None
     lost = bool(given) and cursor is None
@@ -99,7 +117,8 @@ def _named(text: str) -> dict[UUID, int | None]:
     return positions
 
 
-def _refuse_other_sites(request: HttpRequest) -> None:
+def refuse_other_sites(request: HttpRequest) -> None:
+    """Raise Problem 403 for a page of another site, which a browser lets send the visitor's cookies."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise Problem(403, "Streams are not served to pages of other sites.", code="not_allowed")
 
@@ -133,14 +152,21 @@ async def _events_json(request: HttpRequest, run: OperationRun) -> HttpResponse:
     return HttpResponse(f'{{"items":[{items}],"next":{more}}}', content_type="application/json")
 
 
-async def stream_response(request: HttpRequest, run: OperationRun, after: int | None) -> StreamingHttpResponse:
+async def stream_response(
+    request: HttpRequest, run: OperationRun, after: int | None, dialect: Dialect = NATIVE
+) -> StreamingHttpResponse:
     """Answer with the SSE stream of `run` above `after`; None stands for a number that no log gave out."""
     if run.on_disconnect == "cancel":
         await in_database(runs.note_reader, run.pk)
-    position, first = await in_database(beginning, run, after)
-    opening = b"\n" + (frame(first) if first else b"")
-    headers = {"X-Run-Id": str(run.pk), "Location": reverse("progress:run", args=[run.pk])}
-    return await _answer(request, frames_of_one(run.pk, position), [run.pk], opening=opening, headers=headers)
+    opening = b"\n"
+    if dialect is NATIVE:
+        after, first = await in_database(beginning, run, after)
+        opening += frame(first) if first else b""
+    elif after is None or after > run.last_seq:
+        after = dialect.lost(run.last_seq)
+    headers = {"X-Run-Id": str(run.pk), "Location": reverse("progress:run", args=[run.pk]), **dialect.headers}
+    source = frames_of_one(run.pk, dialect.reader(after))
+    return await _answer(request, source, [run.pk], opening=opening, headers=headers, comes_back=dialect.comes_back)
 
 
 async def _answer(
@@ -150,10 +176,11 @@ async def _answer(
     *,
     opening: bytes = b"\n",
     headers: Mapping[str, str] | None = None,
+    comes_back: bool = True,
 ) -> StreamingHttpResponse:
     owner = await request_owner(request)
     await release_connections()
-    body = stream(source, owner, partial(still_allowed, request, followed), opening=opening)
+    body = stream(source, owner, partial(still_allowed, request, followed), opening=opening, comes_back=comes_back)
     return StreamingHttpResponse(
         body, content_type="text/event-stream; charset=utf-8", headers={**STREAM_HEADERS, **(headers or {})}
     )

@@ -15,10 +15,11 @@ from jsonschema import Draft202012Validator
 
 from progress import OperationCancelled, OperationFailed, ProgressEvent, StreamingOperation
 from progress.demo import Demo
+from progress.dialects.native import frame
 from progress.events import encode, event_schema
 from progress.exceptions import CODES
 from progress.operations import registry
-from progress.sse import KEEP_ALIVE, OPENING, frame
+from progress.sse import KEEP_ALIVE, OPENING
 from progress.testing import events_of
 
 from .case import RunCase
