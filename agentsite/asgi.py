@@ -1,6 +1,7 @@
 """The site as an ASGI application: Django behind a limit on request bodies."""
 
 import os
+from collections.abc import Mapping
 from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
@@ -26,11 +27,16 @@ class StaticFiles(ASGIStaticFilesHandler):
             raise Http404 from None
 
 
+from django.urls import reverse
+
 from agentsite import warming
+from agentsite.agent.conf import setting as of_the_agent
+from agentsite.agent.ui_socket import UiSocket
 from progress.conf import setting
+from progress.consumers import RunConsumer
 from progress.execution import supervisor
 from progress.problems import Problem
-from progress.routing import websocket
+from progress.routing import sockets
 from progress.serving import App, Message, Receive, Send, serving
 
 
@@ -38,13 +44,16 @@ class BodyTooLarge(Exception):
     """The request's body is longer than the limit."""
 
 
-def limit_bodies(app: App, limit: int) -> App:
-    """Answer 413 while a body of more than `limit` bytes is still coming in; Django would write all of it to disk first."""
+def limit_bodies(app: App, usual: int, limits: Mapping[str, int]) -> App:
+    """Answer 413 while a body of more than `usual` bytes is still coming in; Django would write all of it to disk first.
+
+    `limits` has other limits, by path.
+    """
 
     async def limited(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await app(scope, receive, send)
-        received = 0
+        received, limit = 0, limits.get(scope["path"], usual)
 
         async def counted() -> Message:
             nonlocal received
@@ -77,6 +86,8 @@ async def _refuse(send: Send, limit: int) -> None:
 
 supervisor.start()
 site = cast(App, StaticFiles(django_application))
-by_protocol = ProtocolTypeRouter({"http": limit_bodies(site, 2 * setting("BODY_BYTES")), "websocket": websocket})
+with_history = dict.fromkeys(map(reverse, ["agent:agui", "agent:ui"]), 2 * of_the_agent("HISTORY_BYTES"))
+http = limit_bodies(site, 2 * setting("BODY_BYTES"), with_history)
+by_protocol = ProtocolTypeRouter({"http": http, "websocket": sockets({"ws/": RunConsumer, "ws/ui/": UiSocket})})
 application = serving(cast(App, by_protocol))
 warming.start()

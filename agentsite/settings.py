@@ -104,7 +104,7 @@ if env.bool("WORKERS", default=False):
         )
     INSTALLED_APPS += ["procrastinate.contrib.django"]
     TASKS["default"]["BACKEND"] = "progress.backends.procrastinate.ProcrastinateBackend"
-PROGRESS = {"ALLOW_ANONYMOUS": ALLOW_ANONYMOUS}
+PROGRESS = {"ALLOW_ANONYMOUS": ALLOW_ANONYMOUS, "PARTS": ["charts.parts.charts_in"]}
 # The keys of model providers stay in the environment (`.env` adds to it), where their own clients look for them.
 AGENT = {"MODEL": env.str("AGENT_MODEL", default="offline"), "MODELS": env.list("AGENT_MODELS", default=[])}
 CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

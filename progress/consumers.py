@@ -95,10 +95,26 @@ ACTIONS: dict[str, type[_Message]] = {
 }
 
 
-class RunConsumer(AsyncWebsocketConsumer):
-    """One socket. What it is asked is answered in turn; events are sent beside that, by one task for all runs."""
+class RunSocket(AsyncWebsocketConsumer):
+    """One socket. What it is asked is answered in turn; events are sent beside that, by one task for all runs.
+
+    What it is asked, and how it says events, is its subclass's; who may connect and how much it may send is the same for all.
+    """
 
     _request: Handshake  # as of the connection
+
+    async def asked(self, text: str) -> None:
+        """Answer one message. Raises StopConsumer."""
+        raise NotImplementedError
+
+    async def happened(self, run: UUID, events: list[ProgressEvent], over: bool) -> None:
+        """Say the next events of a run that is followed; `over`: there will be no more."""
+        raise NotImplementedError
+
+    @property
+    def message_bytes(self) -> int:
+        """How long a message may be."""
+        return int(setting("BODY_BYTES"))
 
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[..., Any]) -> None:
         # Without Channels' layer: events come from the log, and a socket must open while Redis is away.
@@ -107,7 +123,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._opened = asyncio.Event()
         self._allowance, self._counted_at = BURST, asyncio.get_running_loop().time()
         with bell.listen() as subscription:
-            self._following = Following(subscription)
+            self.following = Following(subscription)
             await self._serve(receive)
 
     async def dispatch(self, message: Any) -> None:
@@ -147,64 +163,19 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._opened.set()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        limit = setting("BODY_BYTES")
-        if len(text_data or bytes_data or "") > limit:
+        if len(text_data or bytes_data or "") > self.message_bytes:
             return await self._refuse(
-                Problem(413, f"A message may hold at most {limit:,} bytes.", code="limit_exceeded"), CLOSE_TOO_BIG
+                Problem(413, f"A message may hold at most {self.message_bytes:,} bytes.", code="limit_exceeded"),
+                CLOSE_TOO_BIG,
             )
         if not self._may_ask():
             return await self._refuse(Problem(429, "Too many messages.", code="limit_exceeded"), CLOSE_TOO_MANY)
-        told: dict[str, Any] = {}
-        try:
-            if text_data is None:
-                raise Problem(415, "Send messages as text.")
-            asked = read_object(text_data, "message")
-            told = {key: asked[key] for key in ("ref", "run") if isinstance(asked.get(key), str | int)}
-            if (action := str(asked.get("action"))) not in ACTIONS:
-                raise Problem(422, f"action: use one of {', '.join(ACTIONS)}.")
-            await self._answer(validated(asked, ACTIONS[action]))
-        except StopConsumer:
-            raise
-        except Exception as error:
-            problem = as_problem(error, "a message over WebSocket")
-            await self._tell({"error": {"code": problem.code, "message": problem.detail}, **told})
+        if text_data is None:
+            return await self._tell_error(Problem(415, "Send messages as text."))
+        await self.asked(text_data)
 
-    async def _answer(self, message: _Message) -> None:
-        """Do as asked. Who may is looked up anew each time, as a session or a token may have ended since."""
-        match message:
-            case PingMessage():
-                await self._tell({"type": "pong"} | _ref(message))
-            case UnsubscribeMessage():
-                self._following.drop(message.run)
-            case SubscribeMessage():
-                await self._subscribe(message)
-            case StartMessage():
-                operation = build_operation(message.operation, message.params)
-                request = await handshake(self.scope)
-                async with _own_thread():
-                    run = await start_for(
-                        request, operation, on_disconnect=message.on_disconnect, key=message.idempotency_key or ""
-                    )
-                await self._tell(_ref(message) | {"run": str(run.pk)})
-            case CancelMessage():
-                run = await find_run(await handshake(self.scope), message.run, write=True)
-                async with _own_thread():
-                    run = await runs.cancel(run)
-                await self._tell(_ref(message) | {"run": str(run.pk), "status": run.status})
-
-    async def _subscribe(self, message: SubscribeMessage) -> None:
-        run = await find_run(await handshake(self.scope), message.run)
-        followed = self._following.positions
-        if run.pk not in followed and len(followed) >= RUNS:
-            raise Problem(429, f"One socket follows at most {RUNS} runs.", code="limit_exceeded")
-        if not run.is_active and message.after == run.last_seq:
-            return await self._tell(_ref(message) | {"run": str(run.pk), "status": run.status})
-        if run.on_disconnect == "cancel":
-            await in_database(runs.note_reader, run.pk)
-        after, first = await in_database(beginning, run, message.after)
-        if first is not None:
-            await self._say(tagged(run.pk, first))
-        self._following.add(run.pk, after)
+    async def _tell_error(self, problem: Problem, **told: Any) -> None:
+        await self.tell({"error": {"code": problem.code, "message": problem.detail}, **told})
 
     async def _send_events(self) -> None:
         await self._opened.wait()
@@ -212,27 +183,24 @@ class RunConsumer(AsyncWebsocketConsumer):
         try:
             async with aclosing(paced(self._news(), owner, self._allowed, max_age=math.inf)) as news:
                 async for item in news:
-                    for run, event in item or []:
-                        await self._say(tagged(run, event))
+                    if item is not None:
+                        await self.happened(*item)
         except StreamEnds as ends:
             if ends.why == "not_allowed":
-                error = {
-                    "code": "not_allowed",
-                    "message": "You may not follow this any more. Sign in and connect again.",
-                }
-                await self._tell({"error": error})
+                why = "You may not follow this any more. Sign in and connect again."
+                await self._tell_error(Problem(403, why, code="not_allowed"))
             await self.close(CLOSE_CODES[ends.why])
 
-    async def _news(self) -> AsyncGenerator[list[tuple[UUID, ProgressEvent]]]:
+    async def _news(self) -> AsyncGenerator[tuple[UUID, list[ProgressEvent], bool]]:
         while True:
-            run, events, _over = await self._following.get()
+            run, events, over = await self.following.get()
             if run is not None:
-                yield [(run, event) for event in events]
+                yield run, events, over
 
     async def _allowed(self) -> bool:
-        return await still_allowed(self._request, self._following.positions)
+        return await still_allowed(self._request, self.following.positions)
 
-    async def _say(self, text: str) -> None:
+    async def say(self, text: str) -> None:
         """Send `text`. Raises StopConsumer where the client has gone, or has not read for PROGRESS["SEND_TIMEOUT"] seconds."""
         try:
             async with asyncio.timeout(setting("SEND_TIMEOUT")):
@@ -245,8 +213,8 @@ class RunConsumer(AsyncWebsocketConsumer):
         except OSError:
             raise StopConsumer from None
 
-    async def _tell(self, message: dict[str, Any]) -> None:
-        await self._say(json.dumps(message))
+    async def tell(self, message: dict[str, Any]) -> None:
+        await self.say(json.dumps(message))
 
     async def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
         if code is not None and code < 3000 and self._opened.is_set() and self._connection.close(code):
@@ -255,7 +223,7 @@ class RunConsumer(AsyncWebsocketConsumer):
             await super().close(code, reason)
 
     async def _refuse(self, problem: Problem, code: int) -> None:
-        await self._tell({"error": {"code": problem.code, "message": problem.detail}})
+        await self._tell_error(problem)
         await self.close(code)
         raise StopConsumer
 
@@ -266,8 +234,66 @@ class RunConsumer(AsyncWebsocketConsumer):
         return self._allowance >= 0
 
 
+class RunConsumer(RunSocket):
+    """Any number of runs, in the native format."""
+
+    async def asked(self, text: str) -> None:
+        told: dict[str, Any] = {}
+        try:
+            asked = read_object(text, "message")
+            told = {key: asked[key] for key in ("ref", "run") if isinstance(asked.get(key), str | int)}
+            if (action := str(asked.get("action"))) not in ACTIONS:
+                raise Problem(422, f"action: use one of {', '.join(ACTIONS)}.")
+            await self._answer(validated(asked, ACTIONS[action]))
+        except StopConsumer:
+            raise
+        except Exception as error:
+            await self._tell_error(as_problem(error, "a message over WebSocket"), **told)
+
+    async def happened(self, run: UUID, events: list[ProgressEvent], over: bool) -> None:
+        for event in events:
+            await self.say(tagged(run, event))
+
+    async def _answer(self, message: _Message) -> None:
+        """Do as asked. Who may is looked up anew each time, as a session or a token may have ended since."""
+        match message:
+            case PingMessage():
+                await self.tell({"type": "pong"} | _ref(message))
+            case UnsubscribeMessage():
+                self.following.drop(message.run)
+            case SubscribeMessage():
+                await self._subscribe(message)
+            case StartMessage():
+                operation = build_operation(message.operation, message.params)
+                request = await handshake(self.scope)
+                async with own_thread():
+                    run = await start_for(
+                        request, operation, on_disconnect=message.on_disconnect, key=message.idempotency_key or ""
+                    )
+                await self.tell(_ref(message) | {"run": str(run.pk)})
+            case CancelMessage():
+                run = await find_run(await handshake(self.scope), message.run, write=True)
+                async with own_thread():
+                    run = await runs.cancel(run)
+                await self.tell(_ref(message) | {"run": str(run.pk), "status": run.status})
+
+    async def _subscribe(self, message: SubscribeMessage) -> None:
+        run = await find_run(await handshake(self.scope), message.run)
+        followed = self.following.positions
+        if run.pk not in followed and len(followed) >= RUNS:
+            raise Problem(429, f"One socket follows at most {RUNS} runs.", code="limit_exceeded")
+        if not run.is_active and message.after == run.last_seq:
+            return await self.tell(_ref(message) | {"run": str(run.pk), "status": run.status})
+        if run.on_disconnect == "cancel":
+            await in_database(runs.note_reader, run.pk)
+        after, first = await in_database(beginning, run, message.after)
+        if first is not None:
+            await self.say(tagged(run.pk, first))
+        self.following.add(run.pk, after)
+
+
 @asynccontextmanager
-async def _own_thread() -> AsyncIterator[None]:
+async def own_thread() -> AsyncIterator[None]:
     """What uses the database by Django's own ways does so in a thread for itself, as in a request, and leaves no connection."""
     async with ThreadSensitiveContext():
         try:

@@ -168,11 +168,14 @@ async def no_such_endpoint(request: HttpRequest, *args: Any, **kwargs: Any) -> H
     return Problem(404, f"The API has no address {request.path}.").response()
 
 
-def read_body[M: BaseModel](request: HttpRequest, model: type[M]) -> M:
-    """Return the JSON body as a `model`, strictly. Raises Problem 400, 413, 415 or 422."""
+def read_body[M: BaseModel](request: HttpRequest, model: type[M], *, limit: int | None = None) -> M:
+    """Return the JSON body as a `model`, strictly. Raises Problem 400, 413, 415 or 422.
+
+    It may hold `limit` bytes, by default PROGRESS["BODY_BYTES"].
+    """
     if request.content_type != "application/json":
         raise Problem(415, "Send the body as JSON, with the header Content-Type: application/json.")
-    limit = setting("BODY_BYTES")
+    limit = setting("BODY_BYTES") if limit is None else limit
     announced = request.headers.get("Content-Length", "")
     if (announced.isdecimal() and int(announced) > limit) or len(request.body) > limit:
         raise Problem(413, f"The body may hold at most {limit:,} bytes.", code="limit_exceeded")

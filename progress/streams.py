@@ -160,12 +160,12 @@ async def stream_response(
         await in_database(runs.note_reader, run.pk)
     opening = b"\n"
     if dialect is NATIVE:
-        after, first = await in_database(beginning, run, after)
+        position, first = await in_database(beginning, run, after)
         opening += frame(first) if first else b""
-    elif after is None or after > run.last_seq:
-        after = dialect.lost(run.last_seq)
+    else:
+        position = after if after is not None and after <= run.last_seq else dialect.lost(run.last_seq)
     headers = {"X-Run-Id": str(run.pk), "Location": reverse("progress:run", args=[run.pk]), **dialect.headers}
-    source = frames_of_one(run.pk, dialect.reader(after))
+    source = frames_of_one(run.pk, dialect.reader(position))
     return await _answer(request, source, [run.pk], opening=opening, headers=headers, comes_back=dialect.comes_back)
 
 

@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "MCP_SERVERS": {},  # servers whose tools may be used, by name
     "TOOL_TIMEOUT": 60.0,  # seconds of one call
     "TOOL_RESULT_LENGTH": 20_000,  # characters of one result, as JSON
+    "HISTORY_BYTES": 1_000_000,  # of a request that brings its whole conversation along, as AG-UI and the AI SDK do
     "TOOLS_AT_ONCE": 4,  # calls of one run that execute side by side
 }
 

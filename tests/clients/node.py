@@ -46,7 +46,7 @@ class Node:
             timeout=timeout,
         )
         assert done.returncode == 0, f"{done.stderr}\n{done.stdout}"
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(done.stdout.rstrip("\n").split("\n")[-1])
 
 
 def installed_node() -> Node:

@@ -78,7 +78,8 @@ class AgUiClient:
 
     def TEXT_MESSAGE_START(self, chunk):
         self._opens("text", chunk["messageId"])
-        assert self._message(chunk["messageId"], role="assistant")["role"] == "assistant"
+        name = {"name": chunk["name"]} if "name" in chunk else {}
+        assert self._message(chunk["messageId"], role="assistant", **name)["role"] == "assistant"
 
     def TEXT_MESSAGE_CONTENT(self, chunk):
         assert ("text", chunk["messageId"]) in self.open
