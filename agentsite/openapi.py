@@ -12,7 +12,13 @@ from django.shortcuts import render
 from agentsite import __version__, api_docs
 from progress.openapi import Description
 
-PARTS = ["agentsite.agent.openapi", "agentsite.agent.tools.openapi", "charts.openapi", "progress.openapi"]
+PARTS = [
+    "agentsite.agent.openapi",
+    "agentsite.agent.dialects_openapi",
+    "agentsite.agent.tools.openapi",
+    "charts.openapi",
+    "progress.openapi",
+]
 
 
 @cache

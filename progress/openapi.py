@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from .api import RunFilter, StartRequest
 from .batch import Batch, BatchItem
 from .batch_api import BatchRequest
+from .dialects import FORMATS
 from .events import event_schema
 from .exceptions import Code
 from .models import Status
@@ -204,6 +205,7 @@ def paths() -> Description:
                 "is answered by an event with `metadata.resync`. The stream ends after `done` or `error`.",
                 parameters=[
                     *run,
+                    format_parameter(),
                     parameter("after", "query", {"type": "string"}, "the number of the last event that the reader has"),
                     parameter("Last-Event-ID", "header", {"type": "string"}, "the same, sent by browsers"),
                 ],
@@ -327,6 +329,13 @@ def answer(schema: str, description: str = "OK", *, status: int = 200, events: b
     return {str(status): {"description": description, "content": content}}
 
 
+def stream_of_chunks(description: str) -> Description:
+    """Describe an answer that is a stream in another format than the native one."""
+    chunk = {"type": "string", "contentMediaType": "application/json"}
+    frame = {"type": "object", "properties": {"id": NUMBER, "data": chunk}, "required": ["data"]}
+    return {"200": {"description": description, "content": {"text/event-stream": {"itemSchema": frame}}}}
+
+
 def _frame(schema: str = "Event", id: Description = NUMBER) -> Description:
     payload = {"type": "string", "contentMediaType": "application/json", "contentSchema": ref(schema)}
     return {
@@ -361,12 +370,25 @@ def parameter(name: str, place: str, schema: Description, description: str) -> D
 
 
 def starting_headers() -> list[Description]:
-    """Describe the headers of requests that start work."""
-    key = {"type": "string", "pattern": "^[!-~]{1,255}$"}
+    """Describe what requests that start work say beside their body."""
     return [
         parameter("Prefer", "header", {"type": "string"}, "`respond-async`, or `wait=10`"),
-        parameter("Idempotency-Key", "header", key, "of your choice; the same key and body give the same run"),
+        idempotency_header(),
+        format_parameter(),
     ]
+
+
+def idempotency_header() -> Description:
+    """Describe the header Idempotency-Key."""
+    key = {"type": "string", "pattern": "^[!-~]{1,255}$"}
+    return parameter("Idempotency-Key", "header", key, "of your choice; the same key and body give the same run")
+
+
+def format_parameter() -> Description:
+    """Describe in which format a stream is asked for."""
+    return parameter(
+        "format", "query", {"enum": [*FORMATS]}, "of the stream: `native` by default, or that of AG-UI or the AI SDK"
+    )
 
 
 def query(model: type[BaseModel]) -> list[Description]:

@@ -5,6 +5,7 @@ What such a client sends of the conversation so far is not believed: what was sa
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -58,6 +59,8 @@ def _answered_by(owner: Owner, conversation: Conversation, message: str) -> Oper
 
 async def find_thread(request: HttpRequest, key: str) -> Conversation | None:
     """Return the caller's conversation `key`; None where there is none."""
+    if len(key) > KEY_LENGTH or not re.search(KEY_PATTERN, key):
+        return None
     owner = await request_owner(request)
     return await in_database(Conversation.objects.for_owner(owner).filter(key=key).first)
 

@@ -115,7 +115,7 @@ const count = { operation: "test_words", params: { words: 3 } };
 await play({
   story: runs({ operation: "test_story", params: { rest: 0.02 } }),
   part: runs({ operation: "test_drawn" }),
-  timeout: runs({ operation: "test_calling" }),
+  timeout: runs({ operation: "test_stalling" }),
   failure: runs({ operation: "test_refuse" }),
   batch: runs({ items: [count, { operation: "test_refuse" }, count] }, "/api/batches"),
   cancelled,

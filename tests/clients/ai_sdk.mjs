@@ -2,7 +2,7 @@
 
 import { AbstractChat, DefaultChatTransport, WebSocketChatTransport } from "ai";
 
-import { cancel, gate, headers, play, SITE, until, written } from "./shared.mjs";
+import { cancel, ended, gate, headers, play, SITE, until, written } from "./shared.mjs";
 
 class Chat extends AbstractChat {
   constructor({ messages = [], ...options }) {
@@ -15,7 +15,7 @@ class Chat extends AbstractChat {
       replaceMessage: (at, message) => (state.messages = state.messages.with(at, structuredClone(message))),
       snapshot: (value) => structuredClone(value),
     };
-    const heard = { data: [], finished: [], errors: [], asked: 0 };
+    const heard = { data: [], finished: [], errors: [], asked: 0, automatic: 0 };
     super({
       ...options,
       state,
@@ -24,7 +24,10 @@ class Chat extends AbstractChat {
         heard.finished.push({ finishReason, isAbort, isDisconnect, isError }),
       onError: (error) => heard.errors.push(error.message),
       onToolCall: () => void heard.asked++,
-      sendAutomaticallyWhen: () => void heard.asked++ ?? false,
+      sendAutomaticallyWhen: () => {
+        heard.automatic++;
+        return false;
+      },
     });
     this.heard = heard;
   }
@@ -143,10 +146,27 @@ const socket = () =>
     },
   });
 
+const stopped = async () => {
+  // `stop()` over WebSocket ends the run.
+  const transport = socket();
+  const chat = new Chat({ id: "stopped", transport });
+  const page = new Chat({ id: "stopped", transport: socket() });
+  const running = chat.sendMessage({ text: "Show revenue per month" });
+  await until(() => chat.answer?.metadata?.runId);
+  const run = chat.answer.metadata.runId;
+  const opened = page.resumeStream();
+  await until(() => page.answer?.id === run || page.status === "ready");
+  await chat.stop();
+  await running;
+  await opened;
+  const { status } = await ended(run);
+  return { ...(await outcome(chat)), ended: status, page: await outcome(page) };
+};
+
 await play({
   story: runs({ operation: "test_story", params: { rest: 0.02 } }),
   part: runs({ operation: "test_drawn" }),
-  timeout: runs({ operation: "test_calling" }),
+  timeout: runs({ operation: "test_stalling" }),
   failure: runs({ operation: "test_refuse" }),
   batch: runs(
     { items: [{ operation: "test_words", params: { words: 3 } }, { operation: "test_refuse" }] },
@@ -157,4 +177,5 @@ await play({
   nothing,
   http: asks(new DefaultChatTransport({ api: `${SITE}/api/agent/ui`, headers })),
   socket: asks(socket()),
+  stopped,
 });

@@ -63,7 +63,6 @@ class Calling(StreamingOperation[None]):
     """Call a tool that does not return."""
 
     operation_name = "test_calling"
-    idle_timeout = 0.6
 
     async def execute(self, progress):
         progress.content("One moment")
@@ -73,6 +72,13 @@ class Calling(StreamingOperation[None]):
         )
         progress.content(", please")
         await asyncio.sleep(60)
+
+
+class Stalling(Calling):
+    """The same, and too long."""
+
+    operation_name = "test_stalling"
+    idle_timeout = 0.6
 
 
 class Words(StreamingOperation[str]):

@@ -20,6 +20,15 @@ export const api = async (path, body) => {
 
 export const cancel = (run) => api(`/api/runs/${run}/cancel`, {});
 
+// The run, once it has ended.
+export const ended = async (run) => {
+  for (;;) {
+    const found = await api(`/api/runs/${run}`);
+    if (!["queued", "running"].includes(found.status)) return found;
+    await sleep(50);
+  }
+};
+
 // What the run's own operation has written, by its stored events.
 export const written = async (run) => {
   if (!run) return "";

@@ -15,7 +15,7 @@ from progress.dialects.ai_sdk import AiSdk
 from progress.dialects.moments import Known
 from progress.dialects.native import NATIVE
 from progress.events import ProgressEvent
-from tests.clients.operations import Calling, Drawn, Refuse, Story, Words
+from tests.clients.operations import Calling, Drawn, Refuse, Stalling, Story, Words
 
 from .cast import Count, Fail, Hold, Nested, Stages, Write
 from .sse_parser import SSEParser
@@ -318,7 +318,7 @@ class DialectCase(ApiCase):
             "states": Stages(),
             "text": Write(text="ä" * 50, size=3),
             "part": Drawn(),
-            "tool that does not return": Calling(),
+            "tool that does not return": Stalling(),
             "failure": Refuse(),
             "internal failure": Fail(how="mistake"),
             "batch": Batch(items=[Count(), Refuse(), Words(words=3)]),
@@ -470,7 +470,7 @@ class AgUiTests(DialectCase):
 
     async def test_errors(self):
         for operation, code, text in (
-            (Calling(), "timeout", "One moment, please"),
+            (Stalling(), "timeout", "One moment, please"),
             (Refuse(), "no_data", "It was going so "),
         ):
             chunks, client = await self.tell(operation)
@@ -564,7 +564,7 @@ class AiSdkTests(DialectCase):
 
     async def test_errors(self):
         for operation, code, text in (
-            (Calling(), "timeout", "One moment, please"),
+            (Stalling(), "timeout", "One moment, please"),
             (Refuse(), "no_data", "It was going so "),
         ):
             chunks, client = await self.tell(operation)
