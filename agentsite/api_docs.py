@@ -73,7 +73,8 @@ def _call(path: str, method: str, call: dict[str, Any]) -> Call:
 
 def _content(media: str, value: dict[str, Any]) -> str:
     if "itemSchema" in value:
-        return f"{media} of {kind(value['itemSchema']['properties']['data']['contentSchema'])}"
+        data = value["itemSchema"]["properties"]["data"]
+        return f"{media} of {kind(data.get('anyOf', [data])[0]['contentSchema'])}"
     return kind(value["schema"]) if media.endswith("json") else media
 
 

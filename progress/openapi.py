@@ -329,10 +329,10 @@ def answer(schema: str, description: str = "OK", *, status: int = 200, events: b
     return {str(status): {"description": description, "content": content}}
 
 
-def stream_of_chunks(description: str) -> Description:
-    """Describe an answer that is a stream in another format than the native one."""
-    chunk = {"type": "string", "contentMediaType": "application/json"}
-    frame = {"type": "object", "properties": {"id": NUMBER, "data": chunk}, "required": ["data"]}
+def stream_of(schema: str, description: str) -> Description:
+    """Describe an answer that is a stream of something else than native events."""
+    frame = _frame(schema)
+    frame["properties"]["data"] = {"anyOf": [frame["properties"]["data"], {"const": "[DONE]"}]}
     return {"200": {"description": description, "content": {"text/event-stream": {"itemSchema": frame}}}}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from progress.openapi import STARTING, Description, call, idempotency_header, parameter, stream_of_chunks
+from progress.openapi import STARTING, Description, call, idempotency_header, parameter, stream_of
 
 from .operations import MESSAGE_LIMIT
 from .threads import KEY_LENGTH, KEY_PATTERN
@@ -18,7 +18,7 @@ def paths() -> Description:
         "/agent/agui": {
             "post": call(
                 "Ask a question as a client of AG-UI",
-                stream_of_chunks("The events of AG-UI."),
+                stream_of("AgUiEvent", "The events of AG-UI."),
                 *STARTING,
                 body="RunAgentInput",
                 description="For `HttpAgent` of @ag-ui/client as it is. The last message of a user is asked in the conversation "
@@ -30,7 +30,7 @@ def paths() -> Description:
         "/agent/agui/{thread}/stream": {
             "get": call(
                 "Where a thread stands",
-                {**stream_of_chunks("What was said, and what the active run says from here on."), **NOT_ACTIVE},
+                {**stream_of("AgUiEvent", "What was said, and what the active run says from here on."), **NOT_ACTIVE},
                 403,
                 parameters=[parameter("thread", "path", KEY, "the thread's id, with every character escaped")],
             )
@@ -38,7 +38,7 @@ def paths() -> Description:
         "/agent/ui": {
             "post": call(
                 "Ask a question as a client of the AI SDK",
-                stream_of_chunks("A UI message stream."),
+                stream_of("UiMessageChunk", "A UI message stream."),
                 *STARTING,
                 body="UiRequest",
                 description="For `useChat` with `DefaultChatTransport` as it is. The last message of a user is asked in the "
@@ -50,7 +50,7 @@ def paths() -> Description:
         "/agent/ui/{chat}/stream": {
             "get": call(
                 "The active answer of a chat, from its beginning",
-                {**stream_of_chunks("A UI message stream."), **NOT_ACTIVE},
+                {**stream_of("UiMessageChunk", "A UI message stream."), **NOT_ACTIVE},
                 403,
                 parameters=[parameter("chat", "path", KEY, "the chat's id, with every character escaped")],
             )
@@ -65,8 +65,10 @@ def schemas() -> Description:
         "on_disconnect": {"enum": ["continue", "cancel"], "default": "continue"},
     }
     part = {"type": "object", "properties": {"type": {"const": "text"}, "text": TEXT}, "required": ["type", "text"]}
-    parts = {"type": "array", "items": part, "minItems": 1, "maxItems": 1}
+    parts = {"type": "array", "items": part, "minItems": 1}
     return {
+        "AgUiEvent": _chunk("An event of AG-UI 1.0."),
+        "UiMessageChunk": _chunk("A chunk of the AI SDK's UI message stream, which ends with `[DONE]`."),
         "RunAgentInput": {
             "type": "object",
             "properties": {
@@ -92,7 +94,21 @@ def schemas() -> Description:
     }
 
 
+def _chunk(description: str) -> Description:
+    return {
+        "type": "object",
+        "properties": {"type": {"type": "string"}},
+        "required": ["type"],
+        "description": description,
+    }
+
+
 def _messages(content: Description) -> Description:
     """The messages of a conversation, of which the last one of a user is read."""
     asked = {"type": "object", "properties": {"role": {"const": "user"}, **content}, "required": ["role", *content]}
-    return {"type": "array", "items": asked, "minItems": 1}
+    said = {
+        "type": "object",
+        "properties": {"role": {"type": "string", "not": {"const": "user"}}},
+        "required": ["role"],
+    }
+    return {"type": "array", "items": {"anyOf": [asked, said]}, "contains": asked}

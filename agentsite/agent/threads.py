@@ -99,10 +99,15 @@ def _shown(message: Message) -> dict[str, Any]:
 
 def last_text(messages: list[dict[str, Any]], parts: str) -> str:
     """Return the text of the last message that a person wrote, whose parts are in the field `parts`. Raises Problem 422."""
-    for place in range(len(messages) - 1, -1, -1):
-        if messages[place].get("role") == "user":
-            return _text(messages[place].get(parts), f"messages.{place}.{parts}")
-    raise _wrong("messages", "one of them must be a user's")
+    written = None
+    for place, message in enumerate(messages):
+        if not isinstance(role := message.get("role"), str):
+            raise _wrong(f"messages.{place}.role", "must be text")
+        if role == "user":
+            written = _text(message.get(parts), f"messages.{place}.{parts}")
+    if written is None:
+        raise _wrong("messages", "one of them must be a user's")
+    return written
 
 
 def _text(content: Any, field: str) -> str:

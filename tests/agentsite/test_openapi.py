@@ -72,6 +72,7 @@ def tame(case):
     """Take out what no JSON Schema can exclude."""
     if isinstance(case.query, dict):
         case.query.pop("cursor", None)  # only the site makes valid ones
+        case.query.pop("format", None)  # on which it depends what a stream is made of
     if isinstance(case.body, dict):
         tame_start(case.body)
 
