@@ -100,7 +100,6 @@ class TestAgUi:
         said = [message["role"] for message in chat["repeated"]["messages"] if message["role"] in ("user", "assistant")]
         assert said == ["user", "assistant"]
 
-    @pytest.mark.xfail(strict=False, reason="the chat does not keep what was said yet")
     def test_a_new_page_is_shown_what_was_said_in_the_thread(self, ag_ui):
         chat = ag_ui["chat"]
         said = [(message["role"], message["content"]) for message in chat["page"]["messages"]]
