@@ -347,7 +347,7 @@ class Supervisor:
             connection.ensure_connection()
             self._away = False
             # Meanwhile nobody could renew a lease: whoever executes runs gets to, before they are taken for dead.
-            self._sweep_at = now + setting("LEASE_RENEW")
+            self._sweep_at = now + setting("LEASE") / 2
         if executions and now >= self._look_at:
             self._look_at = now + LOOK
             self._look(executions)

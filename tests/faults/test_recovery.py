@@ -213,7 +213,7 @@ class TestAway:
                 await answers_well_without_its_database(client, web.address, runs[0])
             await asyncio.to_thread(stage.postgres.start)
             await following
-            assert [stage.row(run)[0] for run in runs] == ["completed", "completed"]
+            assert [stage.row(run)[0] for run in runs] == ["completed"] * 2, [stage.row(run) for run in runs]
             return runs
 
         play(stage, story)
