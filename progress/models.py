@@ -121,6 +121,7 @@ class OperationRun(Owned):
             "created_at": self.created_at,
             "started_at": self.started_at,
             "finished_at": self.finished_at,
+            "cancel_requested": self.cancel_requested_at is not None,
             "last_seq": self.last_seq,
             "result": self.result,
             "error": self.error,

@@ -85,6 +85,7 @@ class Run(_Answer):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    cancel_requested: bool = Field(description="it was asked to end; while it is active, it is about to")
     last_seq: int = Field(description="the number of its newest event")
     result: JsonValue
     error: RunError | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from functools import partial
 from uuid import UUID
@@ -18,7 +19,7 @@ from .database import in_database
 from .dialects import FORMATS, Dialect, dialect_named
 from .dialects.native import NATIVE, frame
 from .follow import beginning
-from .many import ROOM, ChosenRuns, OwnersRuns
+from .many import MARGIN, ROOM, ChosenRuns, OwnersRuns
 from .models import OperationRun
 from .owners import request_owner
 from .problems import Problem
@@ -74,7 +75,8 @@ async def many_events(request: HttpRequest) -> HttpResponseBase:
     owner = await request_owner(request)
     if not owner:
         raise Problem(401, "Nobody's runs: sign in, send an API token, or start a run first.", code="not_allowed")
-    lost = lost or (cursor is not None and not cursor.since)  # a cursor of named runs says nothing of others
+    # A cursor of named runs says nothing of others, and nobody was given one of a time to come.
+    lost = lost or (cursor is not None and not 0 < cursor.since <= time.time() * 1000 + MARGIN.total_seconds() * 1000)
     many = OwnersRuns(owner, None if lost else cursor, lost=lost)
     starts = await in_database(many.begin)
     opening = b"id: %s\n\n" % many.cursor.encode()

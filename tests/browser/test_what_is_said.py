@@ -140,9 +140,16 @@ def test_cancelling_is_said_until_the_end(visit: Visit) -> None:
     button.click()
     expect(button).to_have_text("Cancelling…")
     expect(button).to_be_disabled()
+    page.evaluate("""() => {
+      const reloaded = document.querySelector("operation-progress").cloneNode();
+      reloaded.setAttribute("cancelling", "");  // as the server writes it
+      document.querySelector("main").append(reloaded);
+    }""")
+    expect(page.locator("operation-progress").last.locator(".op-button").first).to_have_text("Cancelling…")
     page.unroute("**/cancel")
     visit.cancel()
-    expect_status(page, "cancelled")
+    for shown in page.locator("operation-progress").all():
+        expect(shown).to_have_attribute("data-status", "cancelled")
     expect(button).to_be_hidden()
 
 

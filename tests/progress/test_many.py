@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -320,7 +321,11 @@ class OwnTests(ManyCase):
         client = await self.aclient_of(self.alice)
         await self.finished(Count(), owner=self.alice)
         run = await runs.start(Hold(), owner=self.alice)
-        for junk in ("garbage", Cursor().encode().decode()):
+        tomorrow = Cursor(int(time.time() * 1000) + 86_400_000)
+        beyond = Cursor(int(time.time() * 1000))
+        beyond.put(run.pk, 900_000_000)
+        cursors = [cursor.encode().decode() for cursor in (Cursor(), tomorrow, Cursor(2**48 - 1), beyond)]
+        for junk in ("garbage", "5", "AQ", *cursors):
             found = await self.read(await self.get(client, after=junk), until=lambda: self.last(run) >= 2)
             assert (found[0][0], found[0][2]["data"]["metadata"].get("resync")) == (str(run.pk), True)
             self.seen, self.cursor = {}, None

@@ -4,6 +4,7 @@ import re
 import pytest
 from django.template import Context, RequestContext, Template
 from django.test import RequestFactory
+from django.utils import timezone
 
 from progress.models import OperationRun, Status
 
@@ -40,6 +41,17 @@ def test_an_ended_run_has_no_bar() -> None:
     assert "It broke." in html
     assert "<progress" not in html
     assert 'data-status="failed"' in html
+
+
+def test_a_cancel_that_was_asked_for_before_the_page_was_made_is_shown() -> None:
+    for status, shown in ((Status.RUNNING, True), (Status.CANCELLED, False)):
+        run = a_run(status=status, percentage=30, cancel_requested_at=timezone.now())
+        html = rendered(run)
+        assert ("Cancelling, 30 %" in html) == shown
+        assert (" cancelling " in html) == shown
+        assert run.snapshot()["cancel_requested"] is True
+    assert "ancelling" not in rendered(a_run())
+    assert a_run().snapshot()["cancel_requested"] is False
 
 
 def test_an_unknown_size_has_no_value() -> None:

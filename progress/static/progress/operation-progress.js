@@ -5,6 +5,7 @@
 //   label    the accessible name of the bar ("Progress" by default)
 //   states   JSON, the declared states by operation, shown as stages to come: {"import_sales": ["loading", "checking"]}
 //   csrf     Django's token for cancel and retry; without it the page's <meta name="csrf-token"> or the cookie is used
+//   cancelling  it was asked to end before this page was made
 //   text     "off": streamed text is not shown here (the page listens to `operation-content`)
 // DOM events, all bubbling; `detail` is {seq, type, data}, a native event, unless noted
 //   operation-progress, operation-content, operation-done, operation-error
@@ -60,6 +61,8 @@ export class OperationProgress extends HTMLElement {
     this.#stop();
     this.#state = this.#newState();
     this.#view = new RunView(this, { cancel: () => this.#cancel(), retry: () => this.#retry() });
+    this.#view.cancelling(this.hasAttribute("cancelling"));
+    this.removeAttribute("cancelling"); // the next run was not
     this.#receivedAt = this.#workedAt = performance.now();
     delete this.dataset.connection;
     this.#stream = new RunStream(this.getAttribute("src"));
