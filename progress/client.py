@@ -27,6 +27,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urljoin, urlsplit
+from uuid import UUID
 
 from .client_http import RETRY, ApiError, ClientError, Http, Json, RunFailed, Unreachable, Waits, back_off
 
@@ -59,6 +60,9 @@ class Event:
     @property
     def terminal(self) -> bool:
         return self.type in ("done", "error")
+
+
+type RunLike = Run | Mapping[str, Any] | UUID | str  # a run, the API's JSON of it, or its id
 
 
 class Client:
@@ -108,19 +112,19 @@ class Client:
         """The same for many operations, `{"operation", "params"}` each; `fields` are those of the API, such as `on_failure`."""
         return await self._begin("batches", {"items": [dict(item) for item in items], **fields}, key)
 
-    async def retry(self, run: Run | str, *, key: str = "") -> Run:
+    async def retry(self, run: RunLike, *, key: str = "") -> Run:
         """Start a failed or cancelled run again, as a new one."""
         return await self._begin(f"runs/{_id(run)}/retry", None, key)
 
-    def follow(self, run: Run | str, after: int = 0) -> Run:
-        """The run with this id, read from the event after number `after` on."""
+    def follow(self, run: RunLike, after: int = 0) -> Run:
+        """A run, read from the event after number `after` on."""
         return Run(self._http, _id(run), after)
 
-    async def result(self, run: Run | str) -> Any:
+    async def result(self, run: RunLike) -> Any:
         """Wait for the end of a run and return its result. Raises RunFailed."""
         return await self.follow(run).result()
 
-    async def cancel(self, run: Run | str) -> Json:
+    async def cancel(self, run: RunLike) -> Json:
         """Ask a run to end and return it. Its end comes as an event."""
         return await self.follow(run).cancel()
 
@@ -262,5 +266,5 @@ class Run:
         return event
 
 
-def _id(run: Run | str) -> str:
-    return run.id if isinstance(run, Run) else str(run)
+def _id(run: RunLike) -> str:
+    return str(run["id"] if isinstance(run, Mapping) else getattr(run, "id", run))

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-from .client import Client, Event, Run
+from .client import Client, Event, Run, RunLike
 from .client_http import Json
 
 
@@ -41,17 +41,17 @@ class SyncClient:
     def batch(self, items: Sequence[Mapping[str, Any]], **fields: Any) -> SyncRun:
         return SyncRun(self._call, self._call(self._client.batch(items, **fields)))
 
-    def retry(self, run: str, **options: Any) -> SyncRun:
-        return SyncRun(self._call, self._call(self._client.retry(run, **options)))
+    def retry(self, run: RunLike | SyncRun, **options: Any) -> SyncRun:
+        return SyncRun(self._call, self._call(self._client.retry(_own(run), **options)))
 
-    def follow(self, run: str, after: int = 0) -> SyncRun:
-        return SyncRun(self._call, self._client.follow(run, after))
+    def follow(self, run: RunLike | SyncRun, after: int = 0) -> SyncRun:
+        return SyncRun(self._call, self._client.follow(_own(run), after))
 
-    def result(self, run: str) -> Any:
-        return self._call(self._client.result(run))
+    def result(self, run: RunLike | SyncRun) -> Any:
+        return self._call(self._client.result(_own(run)))
 
-    def cancel(self, run: str) -> Json:
-        return self._call(self._client.cancel(run))
+    def cancel(self, run: RunLike | SyncRun) -> Json:
+        return self._call(self._client.cancel(_own(run)))
 
     def get(self, path: str) -> Json:
         return self._call(self._client.get(path))
@@ -97,3 +97,7 @@ class SyncRun:
                 yield event
         finally:
             self._call(events.aclose())
+
+
+def _own(run: RunLike | SyncRun) -> RunLike:
+    return run.id if isinstance(run, SyncRun) else run

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from tests.clients.node import Node
+from tests.clients.node import FOLDER, Node
 from tests.services import ROOT, site_server
 from tests.test_docs import blocks
 
@@ -66,7 +67,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 def test_every_example_is_run():
     counted = {language: len(blocks(TEXT, language)) for language in set(re.findall(r"^```(\w+)$", TEXT, re.MULTILINE))}
-    assert counted == {"sh": 4, "js": 3, "python": 2}
+    assert counted == {"sh": 4, "js": 5, "jsx": 1, "python": 2}
 
 
 class TestCurl:
@@ -99,6 +100,14 @@ class TestNode:
         program.write_text(reader.example("js", "program.mjs").replace("process.env.TOKEN", '"wrong"'))
         done = subprocess.run([node.path, program], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr.strip()) == (0, "This API token is not valid. 401 []")
+
+    @pytest.mark.parametrize("mark", ["@ag-ui/client", "readUIMessageStream"])
+    def test_other_clients(self, reader, node: Node, mark: str):
+        """The published clients are installed beside the tests' own programs."""
+        command = [node.path, "--no-warnings", "--input-type=module", "-"]
+        said = reader.run(*command, text=reader.example("js", mark), where=FOLDER).splitlines()
+        assert said[-1].startswith("Revenue is highest")
+        assert len(said) > 3
 
 
 class TestPython:
@@ -164,3 +173,52 @@ def test_on_a_page_of_the_site(reader: Reader, chromium: str):
     assert len(seen) > 5
     assert "1 0 Waiting to start" in said
     assert sum("word" in line for line in said) > 1
+
+
+class TestVisitor:
+    """Without a token a client is a visitor, the same one from its first answer on."""
+
+    def test_node(self, reader, node: Node):
+        reader.bash("curl -sSo client.mjs")
+        program = """
+          import { Client, RunFailed } from "./client.mjs";
+          const client = new Client({ base: process.argv[2] });
+          const run = await client.start({ operation: "demo", params: { seconds: 60 } });
+          const seen = [];
+          const end = await run
+            .result({ event: ({ seq }) => seen.push(seq) === 3 && run.cancel() })
+            .catch((error) => error);
+          const again = await client.retry(run);
+          await client.cancel(again.id);
+          console.log(JSON.stringify([end instanceof RunFailed, end.code, seen.length > 3, again.id !== run.id]));
+        """
+        (reader.folder / "visitor.mjs").write_text(program)
+        assert reader.run(node.path, "visitor.mjs", reader.address) == '[true,"cancelled",true,true]\n'
+
+    def test_python(self, reader):
+        program = f"""
+            from progress.client import ApiError, RunFailed
+            from progress.client_sync import SyncClient
+
+            with SyncClient("{reader.address}") as client, SyncClient("{reader.address}") as other:
+                run = client.start("demo", {{"seconds": 60}})
+                for event in run:
+                    if event.seq == 3:
+                        break
+                print(client.cancel(run.id)["detail"])
+                for event in run:
+                    pass
+                print(event.data["metadata"]["code"], run.snapshot()["status"])
+                again = client.retry(run.id)
+                again.cancel()
+                try:
+                    client.result(again.id)
+                except RunFailed as error:
+                    print(error.code, error.retryable)
+                try:
+                    other.follow(run.id).result()
+                except ApiError as error:
+                    print(error.status)
+        """
+        said = reader.run(sys.executable, "-W", "error", "-", text=textwrap.dedent(program))
+        assert said == "The run is ending.\ncancelled cancelled\ncancelled True\n404\n"

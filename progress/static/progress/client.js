@@ -73,7 +73,9 @@ export class Client {
    * reached or is busy. `silence`, `firstByte`: milliseconds without a byte after which a stream counts as broken.
    */
   constructor({ base, api = "/api/", token, csrf, patience = PATIENCE_MS, silence = SILENCE_MS, firstByte = FIRST_BYTE_MS } = {}) {
-    this.#root = new URL(api.endsWith("/") ? api : `${api}/`, base ?? globalThis.location?.href);
+    const site = base ?? globalThis.location?.href;
+    if (!/^https?:/.test(site)) throw new TypeError(`base is the address of a site, such as https://example.org, not ${site}.`);
+    this.#root = new URL(api.endsWith("/") ? api : `${api}/`, site);
     this.#token = token;
     this.#csrf = csrf;
     Object.assign(this, { patience, silence, firstByte });
@@ -133,7 +135,7 @@ export class Client {
       expect(response, "application/json", watch);
       return { response, body: await response.json().catch((error) => watch.fail(error)) };
     } finally {
-      watch.stop();
+      watch.abort();
     }
   }
 
@@ -343,7 +345,9 @@ class Watch {
 
   constructor(signal) {
     this.#signal = signal;
-    this.signal = signal ? AbortSignal.any([signal, this.#controller.signal]) : this.#controller.signal;
+    this.signal = this.#controller.signal;
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", () => this.#controller.abort(signal.reason), { signal: this.signal });
   }
 
   expect(ms) {
