@@ -6,13 +6,14 @@ import json
 from typing import Any
 from uuid import UUID
 
+from agentsite.agent.tool_execution import ToolExecution
 from progress.models import OperationRun
 
 SAID = 300  # characters of a line
 DETAILS = 4_000  # characters of a result shown in full
 
 
-def call_lines(run: OperationRun) -> list[dict[str, str]]:
+def call_lines(run: OperationRun) -> list[dict[str, Any]]:
     """Return a line for each call that `run` made: the tool, how it ended, what it said in short, and the whole of it."""
     return [_line(each) for each in _calls(run)]
 
@@ -23,22 +24,26 @@ def charts_of_calls(run: OperationRun) -> list[UUID]:
     return [UUID(result["id"]) for result in made if isinstance(result, dict) and "id" in result]
 
 
-def tools_of(params: dict[str, Any]) -> str:
+def about_calls(params: dict[str, Any]) -> str:
     """Name a run by what it is for, or by the tools that it calls."""
     return str(params.get("query") or ", ".join(dict.fromkeys(_label(each["name"]) for each in params["tools"])))
 
 
 def _calls(run: OperationRun) -> list[dict[str, Any]]:
-    if run.operation != "tool_execution" or not isinstance(run.result, dict):
+    if run.operation != ToolExecution.operation_name or not isinstance(run.result, dict):
         return []
     return list(run.result.get("results", ()))
 
 
-def _line(call: dict[str, Any]) -> dict[str, str]:
-    error, result = call.get("error"), call.get("result")
-    said = error["message"] if error else _in_short(result)
-    details = "" if error or result == said else _written(result)
-    return {"tool": _label(call["name"]), "status": call["status"], "said": said, "details": details}
+def _line(call: dict[str, Any]) -> dict[str, Any]:
+    about = {"tool": _label(call["name"]), "status": call["status"]}
+    if call.get("error"):
+        return {**about, "said": call["error"]["message"]}
+    result = call["result"]
+    said = _in_short(result)
+    if call["name"] == "run_query" and isinstance(result, dict) and {"columns", "rows"} <= result.keys():
+        return {**about, "said": said, "columns": result["columns"], "rows": result["rows"]}
+    return {**about, "said": said, "details": "" if result == said else _written(result)}
 
 
 def _label(name: str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from agentsite.agent.conversations import conversation_id_of
 from agentsite.agent.models import Conversation
+from agentsite.agent.tool_execution import ToolExecution
 from charts.figures import cell_text
 from charts.models import Chart
 from charts.plan import Grain
@@ -16,6 +17,8 @@ from charts.query import OutputColumn
 from progress.batch import Batch
 from progress.models import ACTIVE, OperationEvent, OperationRun, Status
 from progress.owners import Owner
+
+from .call_lines import about_calls, call_lines, charts_of_calls
 
 SHOWN_ROWS = 200
 QUESTIONS_BACK = ("invalid_request", "no_data")  # codes of errors that say what to ask instead
@@ -78,6 +81,8 @@ def question_of(run: OperationRun) -> str:
 
 
 def _about(operation: str, params: dict[str, Any]) -> str:
+    if operation == ToolExecution.operation_name:
+        return about_calls(params)
     return str(params.get("message") or params.get("question") or operation.replace("_", " ").capitalize())
 
 
@@ -130,9 +135,11 @@ def outcome_of(run: OperationRun) -> dict[str, Any] | None:
     if run.status != Status.COMPLETED:
         return {"advice": advice_of(run.error or {})}
     result = run.result if isinstance(run.result, dict) else {}
-    found = Chart.objects.for_owner(run.owner).select_related("source", "follows").in_bulk(_chart_ids(result))
-    charts = [chart_card(found[pk]) for pk in _chart_ids(result) if pk in found]
-    return answered(result.get("message") or result.get("answer") or "", charts, result)
+    ids = _chart_ids(result) or charts_of_calls(run)
+    found = Chart.objects.for_owner(run.owner).select_related("source", "follows").in_bulk(ids)
+    charts = [chart_card(found[pk]) for pk in ids if pk in found]
+    outcome = answered(result.get("message") or result.get("answer") or "", charts, result)
+    return {**outcome, "calls": call_lines(run)}
 
 
 def answered(text: str, charts: list[dict[str, Any]], advice: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ export class RunState {
   queuePosition = null; // 1: next
   pace = "usual"; // or "slow", "stalled"
   #texts = new Map();
+  #calls = new Map(); // of tools, by their ids
   #declared;
 
   /** `declared`: names of states by operation, in order: `{"chart_generation": ["planning", …]}`. */
@@ -76,12 +77,25 @@ export class RunState {
   #stage(operation, state, metadata) {
     let group = this.groups.findLast((candidate) => candidate.operation === operation);
     if (!group || (group.ending && !ENDINGS.has(state))) {
-      group = { operation, stages: [...(this.#declared[operation] ?? [])], seen: new Set(), current: null, ending: null, repair: 0 };
+      group = { operation, stages: [...(this.#declared[operation] ?? [])], seen: new Set(), calls: new Map(), current: null, ending: null, repair: 0 };
       this.groups.push(group);
     }
     if (ENDINGS.has(state)) group.ending = state;
-    else if (!NOT_STAGES.has(state)) enter(group, stageOf(state, metadata));
+    else if (!NOT_STAGES.has(state)) enter(group, this.#stageOf(group, state, metadata));
     group.repair = Math.max(group.repair, metadata.repair ?? 0);
+  }
+
+  // The states of one call of a tool are one stage. Calls are told apart by a number, and may be under way side by side.
+  #stageOf(group, state, { toolCallId, toolName }) {
+    if (toolName && !this.#calls.has(toolCallId)) {
+      const before = [...this.#calls.values()].filter((call) => call.toolName === toolName).length;
+      this.#calls.set(toolCallId, { toolName, operation: group.operation, stage: before ? `${toolName} (${before + 1})` : toolName });
+    }
+    const call = this.#calls.get(toolCallId);
+    const moment = call?.operation === group.operation && ["executing", "completed", "failed"].find((each) => state.startsWith(`${each}_`));
+    if (!moment) return state;
+    group.calls.set(call.stage, moment);
+    return call.stage;
   }
 
   #warn(warning) {
@@ -90,13 +104,9 @@ export class RunState {
   }
 }
 
-// The states of one call of a tool are one stage.
-function stageOf(state, { toolName }) {
-  return toolName && ["executing", "completed", "failed"].some((moment) => state === `${moment}_${toolName}`) ? toolName : state;
-}
-
 function enter(group, state) {
-  if (!group.stages.includes(state)) group.stages.splice(group.stages.indexOf(group.current) + 1, 0, state);
+  const after = group.calls.has(state) ? group.stages.length : group.stages.indexOf(group.current) + 1;
+  if (!group.stages.includes(state)) group.stages.splice(after, 0, state);
   group.seen.add(state);
   group.current = state;
 }

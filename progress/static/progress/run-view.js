@@ -148,6 +148,8 @@ function stageItem(group, stage, offset) {
     if (offset > 0) status = "pending";
     else if (offset === 0) status = stopped ? group.ending : "current";
   }
+  const call = group.calls.get(stage);
+  if (call) status = call === "failed" ? "failed" : call === "completed" ? "done" : (group.ending ?? "current");
   const item = make("li", `op-stage op-${status}`, status === "current" ? { "aria-current": "step" } : {}, plain(stage));
   if (offset === 0 && group.repair) item.append(make("span", "op-repair", {}, ` (repair ${group.repair})`));
   return item;
