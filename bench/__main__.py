@@ -14,7 +14,7 @@ os.environ.setdefault("SECRET_KEY", "only-for-measuring-" + "0123456789abcdef" *
 
 def rows(database: Path) -> Iterator[tuple[str, str, str]]:
     """Measure one thing after the other: what, the figures, how they were taken."""
-    from bench import door, pool, reporting, site, streams
+    from bench import door, models, pool, reporting, site, streams
     from tests.services import site_server
 
     yield reporting.call()
@@ -23,6 +23,7 @@ def rows(database: Path) -> Iterator[tuple[str, str, str]]:
     with site_server(f"sqlite:///{database}") as address:
         yield from site.question(address)
         yield from site.weight(address)
+    yield from models.rows(database.parent)
     yield from streams.all_servers(database.parent)
     yield from pool.idle()
     yield door.second_run(database)

@@ -27,6 +27,7 @@ PROMPT_LIMIT, INSTRUCTIONS_LIMIT = 20_000, 10_000  # characters
 REPORT_EVERY = 1.0  # seconds
 USUAL_LENGTH = 1_500  # characters, until there are texts to go by
 BYTES_PER_TOKEN = 4
+FRESH = 60.0  # seconds that what was read of the texts serves other runs of this process
 LOOKED_AT = 20  # of the newest texts
 COUNTED = 0.9  # of the percentage; a text beyond its usual length comes ever closer to the rest
 
@@ -113,12 +114,19 @@ def share_written(length: float, usual: float) -> float:
     return share if share < COUNTED else 1 - (1 - COUNTED) * math.exp(COUNTED - share)
 
 
+_read: tuple[float, float] = (-math.inf, USUAL_LENGTH)  # when, and what
+
+
 async def _usual_length() -> float:
-    try:
-        return await in_database(usual_length)
-    except Exception as error:  # an estimate is not worth a run
-        logger.warning("how long a text usually is could not be read: %s", error)
-        return USUAL_LENGTH
+    global _read
+    at, known = _read
+    if time.monotonic() - at > FRESH:
+        try:
+            known = await in_database(usual_length)
+        except Exception as error:  # an estimate is not worth a run
+            logger.warning("how long a text usually is could not be read: %s", error)
+        _read = time.monotonic(), known
+    return known
 
 
 def usual_length() -> float:
