@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from textwrap import shorten
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from progress.owners import Owner
 from .call_lines import about_calls, call_lines, charts_of_calls
 
 SHOWN_ROWS = 200
+PROMPT_LENGTH = 120  # characters of what a model is asked to write, as a heading
 QUESTIONS_BACK = ("invalid_request", "no_data")  # codes of errors that say what to ask instead
 OUTCOMES = {
     "pass": "fine",
@@ -83,6 +85,8 @@ def question_of(run: OperationRun) -> str:
 def _about(operation: str, params: dict[str, Any]) -> str:
     if operation == ToolExecution.operation_name:
         return about_calls(params)
+    if prompt := params.get("prompt"):
+        return shorten(str(prompt), PROMPT_LENGTH, placeholder=" …")
     return str(params.get("message") or params.get("question") or operation.replace("_", " ").capitalize())
 
 

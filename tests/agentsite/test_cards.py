@@ -138,6 +138,8 @@ def test_a_run_is_named_by_its_question() -> None:
     assert question_of(a_run()) == "Revenue per month"
     assert question_of(a_run(operation="chart_generation", params={"question": "Q"})) == "Q"
     assert question_of(a_run(operation="import_sales", params={})) == "Import sales"
+    assert question_of(a_run(operation="llm_generation", params={"prompt": "A\n poem"})) == "A poem"
+    assert len(question_of(a_run(operation="llm_generation", params={"prompt": "word " * 4_000}))) <= 120
 
 
 def test_history_is_the_owners_conversations_and_other_questions_newest_first() -> None:
