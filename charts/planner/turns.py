@@ -9,54 +9,59 @@ from .vocabulary import phrases
 
 # Said before what matters, and dropped
 POLITE = """
-    please, can you, could you, would you, can we, could we, can i, could i, may i, i want, i would like, i d like, id like,
-    we want, we need, i need, to see, to have, let me see, let s see, let us see, lets see, show me, show us, show, give me,
-    give, draw, plot, display, do it, do that, do this, ok, okay, so, well, sorry, actually, hm, hmm, yes, great, nice,
-    thanks, cool, good, perfect, fine, but, it, this, that, them, these, those, the chart, this chart, that chart, the same
-    chart, the result, the results, present it, present this, render it, view it, see, want, prefer, i prefer, i d prefer,
-    rather, maybe, perhaps, try, try it, and then, group it, group them, group this, group, would like, d like
+    please, can you, could you, would you, can we, could we, can i, could i, may i, i want, i would like, i d like, id
+    like, we want, we need, i need, to see, to have, let me see, let s see, let us see, lets see, show me, show us, show,
+    give me, give, draw, plot, display, do it, do that, do this, ok, okay, so, well, sorry, actually, hm, hmm, yes, great,
+    nice, thanks, cool, good, perfect, fine, but, it, this, that, them, these, those, the chart, this chart, that chart,
+    the same chart, the result, the results, present it, present this, render it, view it, see, want, prefer, i prefer, i
+    d prefer, rather, maybe, perhaps, try, try it, and then, group it, group them, group this, group, would like, d like,
+    i, we, i m, i am, we re, we are, how does that look, how does it look, how do they look, what did it look like, what
+    does it look like, what does that look like, what would it look like, let s, let us, let me, put it
     """
 
 # Said before what becomes part of the chart in another's place
 SWITCH = """
     make it, make that, make this, make them, turn it into, turn this into, turn that into, turn them into, turn into,
     change it to, change this to, change that to, change to, change it into, switch to, switch it to, switch over to,
-    convert it to, convert it into, convert to, use, go for, redraw it, redraw this, redraw, show it, show this, show that,
-    show them, draw it, draw this, draw that, plot it, plot this, plot that, display it, display this, put it, replot it
+    convert it to, convert it into, convert to, use, go for, redraw it, redraw this, redraw, show it, show this, show
+    that, show them, draw it, draw this, draw that, plot it, plot this, plot that, display it, display this, put it,
+    replot it
     """
 
 NOW = "now, and now, now show, now show me, next, then, and then"
 
 ONLY = """
-    only, just, solely, exclusively, limit to, limit it to, limit this to, limit that to, limited to, restrict to, restrict
-    it to, restrict this to, restricted to, filter by, filter it by, filter on, filter for, filter to, filter it to, filter
-    it for, filter it on, filter, keep only, keep just, keep, nothing but, narrow to, narrow it to, narrow down to, narrow
-    it down to, zoom in on, zoom into, zoom in to, zoom in, focus on, focus in on, only show, just show, only show me, just
-    show me, only for, just for, only in, just in, only the, just the, look only at, look at, concentrate on, where, only
-    where
+    only, just, solely, exclusively, limit to, limit it to, limit this to, limit that to, limited to, restrict to,
+    restrict it to, restrict this to, restricted to, filter by, filter it by, filter on, filter for, filter to, filter it
+    to, filter it for, filter it on, filter, keep only, keep just, keep, nothing but, narrow to, narrow it to, narrow down
+    to, narrow it down to, zoom in on, zoom into, zoom in to, zoom in, focus on, focus in on, only show, just show, only
+    show me, just show me, only for, just for, only in, just in, only the, just the, look only at, look at, concentrate
+    on, where, only where, only care about, only interested in, only want, only need, interested in, interested only in,
+    care only about, care about, only those, just those, only these, just these, only the ones, just the ones, only see,
+    only look at
     """
 
 ABOUT = """
-    what about, how about, and what about, and how about, what about for, what about in, and for, and in, and from, and at,
-    and of, same for, the same for, same in, the same in, same with, the same with, same thing for, the same thing for, same
-    but for, same but, the same but, same chart for, the same chart for, do the same for, do the same with, repeat for,
-    repeat this for, repeat it for, now for, now in, and now for, and now in, same chart but, the same chart but, likewise
-    for, what if for, same question for, the same question for, as before but, as before but for
+    what about, how about, and what about, and how about, what about for, what about in, and for, and in, and from, and
+    at, and of, same for, the same for, same in, the same in, same with, the same with, same thing for, the same thing
+    for, same but for, same but, the same but, same chart for, the same chart for, do the same for, do the same with,
+    repeat for, repeat this for, repeat it for, now for, now in, and now for, and now in, same chart but, the same chart
+    but, likewise for, what if for, same question for, the same question for, as before but, as before but for
     """
 
 ADD = """
     also, and also, additionally, in addition, plus, add, include, including, along with, together with, also add, also
-    include, also show, and add, and include, besides, add in, put in, bring in, bring back, put back, add back, and again,
-    include again
+    include, also show, and add, and include, besides, add in, put in, bring in, bring back, put back, add back, and
+    again, include again
     """
 
 REMOVE = """
     remove, drop, delete, leave out, leave off, leave away, take out, take away, take off, get rid of, hide, omit, skip,
-    exclude, excluding, except, except for, without, without any, no, not, no more, no longer, forget, forget about, ignore,
-    ignoring, minus, other than, apart from, anything but, everything but, everything except, all but, all except, all
-    except for, everyone but, everyone except, lose, clear, reset, don not show, do not show, don not include, do not
-    include, don not split, do not split, don not group, do not group, with no, cancel, lift, switch off, turn off, disable,
-    but not, but without, and not, and without, filter out, cut out, throw out, strip, discard, kick out
+    exclude, excluding, except, except for, without, without any, no, not, no more, no longer, forget, forget about,
+    ignore, ignoring, minus, other than, apart from, anything but, everything but, everything except, all but, all except,
+    all except for, everyone but, everyone except, lose, clear, reset, don not show, do not show, don not include, do not
+    include, don not split, do not split, don not group, do not group, with no, cancel, lift, switch off, turn off,
+    disable, but not, but without, and not, and without, filter out, cut out, throw out, strip, discard, kick out
     """
 
 WITHOUT = word_set("without no not except excluding other apart minus ignoring but exclude")
@@ -89,8 +94,8 @@ GLUE = word_set(
 UNDO = """
     undo, undo that, undo this, undo it, undo please, go back, back, go back please, revert, revert that, revert it, take
     that back, take it back, previous chart, the previous chart, the previous one, back to the previous one, back to the
-    previous chart, go back to the previous one, go back to the previous chart, as before, as it was, as it was before, the
-    one before, step back, one step back, undo the last change, undo last, go back one step, back to before, restore,
+    previous chart, go back to the previous one, go back to the previous chart, as before, as it was, as it was before,
+    the one before, step back, one step back, undo the last change, undo last, go back one step, back to before, restore,
     restore it
     """
 

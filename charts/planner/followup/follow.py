@@ -137,9 +137,11 @@ def _stands_alone(question: str, tokens: list[Token], clauses: list[Clause], lex
 def _is_tied(clauses: list[Clause]) -> bool:
     first = clauses[0]
     words = [token.text for token in first.tokens[:3]]
+    said_last = {token.text for clause in clauses[-1:] for token in clause.tokens[-1:]}
     sorts = words[:1] != [] and words[0] in STRONG_ORDER_VERBS and "by" in words
     outright = any(clause.displaced or clause.cues & {"instead"} for clause in clauses)
-    return sorts or outright or bool(first.cues & STRONG) or first.verb != "set"
+    asks_of_these = bool(said_last & said.PRONOUNS) and words[:1] != [] and words[0] in QUESTION_WORDS
+    return asks_of_these or sorts or outright or bool(first.cues & STRONG) or first.verb != "set"
 
 
 def _names_subject(frame: Frame, lexicon: Lexicon) -> bool:
@@ -147,7 +149,22 @@ def _names_subject(frame: Frame, lexicon: Lexicon) -> bool:
     if any(ask.mention is not None or ask.hint for ask in frame.asks):
         return True
     compared = [comparison.left for comparison in frame.comparisons]
-    return any(_is_subject(mention, lexicon) for mention in frame.bare if mention not in compared)
+    named_with = [mention for mention in frame.bare if mention in compared or _rounds_off(mention, frame, lexicon)]
+    return any(_is_subject(mention, lexicon) for mention in frame.bare if mention not in named_with)
+
+
+def _rounds_off(mention: Mention, frame: Frame, lexicon: Lexicon) -> bool:
+    """'the Kitchen category', 'carrier Northline': a thing named along with its name."""
+    for hit in frame.values:
+        if hit.mention.end != mention.start and hit.mention.start != mention.end:
+            continue
+        for value in hit.mention.values:
+            table = lexicon.profile.table(value.target.table)
+            if table.display == value.target.column and any(
+                name.target.table == table.name for name in named(mention, "table")
+            ):
+                return True
+    return False
 
 
 def _is_subject(mention: Mention, lexicon: Lexicon) -> bool:

@@ -154,21 +154,26 @@ class Regrouping(Remeasuring):
                 return
             raise CannotPlan(f"the chart is already grouped by {new.label.lower()}")
         alike = [index for index, known in enumerate(old) if self.is_timed(known) == self.is_timed(new)]
+        if "and" in self.clause.cues and len(old) == 1 and not self.replaces and not (alike and self.is_timed(new)):
+            raise self._swap_or_join(old[0], new)
         if len(alike) == 1:
             self._regroup(alike, [new])
         elif len(old) == 1 and (self.replaces or self.frame.tops):
             self._regroup([0], [new])
         elif len(old) == 1:
-            raise AskBack(
-                f"“{self.clause.phrase}” may take the place of {old[0].label.lower()} or be added to it.",
-                [f"by {self._by(new)} instead", f"also by {self._by(new)}"],
-            )
+            raise self._swap_or_join(old[0], new)
         else:
             places = alike or range(len(old))
             raise AskBack(
                 f"The chart has two groupings; which of them is to make room for {new.label.lower()}?",
                 [f"by {self._by(new)} instead of {old[place].label.lower()}" for place in places],
             )
+
+    def _swap_or_join(self, old: Dimension, new: Dimension) -> AskBack:
+        return AskBack(
+            f"“{self.clause.phrase}” may take the place of {old.label.lower()} or be added to it.",
+            [f"by {self._by(new)} instead", f"also by {self._by(new)}"],
+        )
 
     def _displace(self, new: list[Dimension]) -> None:
         mention = self.displaced_mention

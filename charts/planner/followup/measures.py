@@ -12,8 +12,9 @@ from ..linking import Mention
 from ..measuring import _shared
 from ..names import AGGREGATE_WORDS, number_label, table_words
 from ..resolve import is_measure, time_column
-from .editing import Editing
+from .editing import AskBack, Editing
 
+SAID = frozenset({"instead", "switch", "about", "now", "only"})  # words without which a number is not replaced
 SUMMED = (Aggregate.COUNT, Aggregate.COUNT_DISTINCT, Aggregate.SUM)
 
 
@@ -71,6 +72,16 @@ class Remeasuring(Editing):
         old = list(self.draft.measures)
         share = bool(old) and all(measure.share for measure in old)
         displaced = self._displaced_measures()
+        if "and" in self.clause.cues and old and not (self.adds or self.replaces or "only" in self.clause.cues):
+            words = " ".join(token.raw for token in self.clause.tokens)
+            raise AskBack(
+                f"“{self.clause.phrase}” may take the place of {old[0].label.lower()} or be shown beside it.",
+                [f"{words} instead", f"also {words}"],
+            )
+        if not (self.adds or displaced or self.clause.cues & SAID):
+            words = asks[0].mention.phrase if asks[0].mention is not None else self.clause.phrase
+            raise CannotPlan(f"what is to be done with “{words}” is not clear; say “{words} instead” or “also {words}”")
+        self._ask_how_computed(asks, old)
         new = self._measures_of(asks)
         if self.adds:
             added = [measure for measure in new if measure not in old]
@@ -113,6 +124,24 @@ class Remeasuring(Editing):
             raise CannotPlan("that is no number to show")
         self.draft.details = []
         return list(self.draft.measures)
+
+    def _ask_how_computed(self, asks: list[Ask], old: list[Measure]) -> None:
+        """'budget instead' of an average may be the average or the total."""
+        extremes = (Aggregate.AVERAGE, Aggregate.MINIMUM, Aggregate.MAXIMUM)
+        if self.draft.raw or not old or any(measure.aggregate not in extremes for measure in old):
+            return
+        for ask in asks:
+            target = self.meant(ask.mention, "number") if ask.aggregate is None else None
+            if target is None or target.kind == "table" or ask.mention is None:
+                continue
+            usual = self._measure_of(None, target)
+            word = _words(old[0].aggregate or Aggregate.AVERAGE)
+            if usual is not None and usual.aggregate is Aggregate.SUM:
+                said = ask.mention.phrase
+                raise AskBack(
+                    f"The chart shows the {word}; of {said} the total may be meant as well.",
+                    [f"{word} {said} instead", f"total {said} instead"],
+                )
 
     def _usual_ask(self, ask: Ask) -> Ask:
         """A table named by itself is counted."""

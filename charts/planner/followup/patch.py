@@ -68,7 +68,15 @@ class Patch(Narrowing):
             )
 
     def _ranked_not_grouped(self) -> None:
-        """'top 5 by orders' ranks by a number."""
+        """'top 5 by orders' ranks by a number, and of a ranking 'by quantity' asks for another."""
+        grouped = any(token.text.startswith("group") for token in self.frame.tokens)
+        for group in (
+            list(self.frame.groups) if self.draft.limit is not None and not (self.frame.tops or grouped) else []
+        ):
+            target = self.meant(group.mention, "group")
+            if target is not None and group.mention is not None and target.kind != "table" and self._is_number(target):
+                self.frame.groups.remove(group)
+                self.frame.bare.append(group.mention)
         for group in list(self.frame.groups) if self.frame.tops else []:
             target = self.meant(group.mention, "group")
             if target is None or group.mention is None or not self._is_number(target):
