@@ -116,18 +116,19 @@ OWN = "on its own, on their own, as a question of its own, new question, from sc
 # Words that carry nothing in a follow-up; any other word must have become a part of the plan
 IGNORABLE = word_set(
     """
-    a an the of in on at to for from with by as and so that this these those there here their its it they them i me my we us
-    our you your is are be was were do does did can could will would shall should may might let please pls plz thanks thank
-    too very who what which where when how show shows showing shown display displayed displaying give gives tell list listed
-    draw drawing drawn plot plotted visualize visualise visualized visualised graph graphs chart charts charted diagram
-    figure picture illustrate present presented present depict see look looks view want need like know help using use used
-    via through into onto out up down off data dataset information details detail result results records record row rows
-    entries values value column columns field fields ones one now s d ll ve re m made make makes put get gets got done
-    having have has had being been or them itself also just only well ok okay if then but where whose whom while ask asked kind
-    type types go goes
+    a an the of numbers figures in on at to for from with by as and so that this these those there here their its it they
+    them i me my we us our you your is are be was were do does did can could will would shall should may might let please
+    pls plz thanks thank too very who what which where when how show shows showing shown display displayed displaying give
+    gives tell list listed draw drawing drawn plot plotted visualize visualise visualized visualised graph graphs chart
+    charts charted diagram figure picture illustrate present presented present depict see look looks view want need like
+    know help using use used via through into onto out up down off data dataset information details detail result results
+    records record row rows entries values value column columns field fields ones one now s d ll ve re m made make makes
+    put get gets got done having have has had being been or them itself also just only well ok okay if then but where
+    whose whom while ask asked kind type types go goes
     """
 )
 
+PREPOSITIONS = word_set("for in from with without at since until before after during between within on of to")
 OPENERS = word_set(
     """
     only just without excluding exclude except remove drop delete hide omit add include plus also make turn sort sorted

@@ -127,7 +127,7 @@ def _stands_alone(question: str, tokens: list[Token], clauses: list[Clause], lex
         return True
     if _is_tied(clauses):
         return False
-    if not _names_subject(frame, lexicon):
+    if not _names_subject(frame, lexicon) or _is_fragment(frame, tokens):
         return False
     if frame.tops and not frame.asks and not any(top.hint or top.mention for top in frame.tops) and not frame.groups:
         return False  # 'top 5 products' says what to rank, and the chart by what
@@ -142,6 +142,13 @@ def _is_tied(clauses: list[Clause]) -> bool:
     outright = any(clause.displaced or clause.cues & {"instead"} for clause in clauses)
     asks_of_these = bool(said_last & said.PRONOUNS) and words[:1] != [] and words[0] in QUESTION_WORDS
     return asks_of_these or sorts or outright or bool(first.cues & STRONG) or first.verb != "set"
+
+
+def _is_fragment(frame: Frame, tokens: list[Token]) -> bool:
+    """'for orders in Germany' is no sentence: it says which, and the chart what."""
+    words = spoken(tokens)
+    whole = frame.asks or frame.groups or set(words) & QUESTION_WORDS
+    return words[:1] != () and words[0] in said.PREPOSITIONS and not whole and bool(frame.values or frame.times)
 
 
 def _names_subject(frame: Frame, lexicon: Lexicon) -> bool:

@@ -12,7 +12,7 @@ from ..cues import Cue
 from ..frame import Frame
 from ..lexicon import Lexicon
 from ..reader import Reader
-from ..text import Token
+from ..text import Token, word_set
 from ..turns import IGNORABLE
 from ..vocabulary import CHARTS, phrases
 
@@ -28,6 +28,7 @@ SPLITS = (
     "split", "break", "broken", "divided", "segmented", "separate", "colo", "stacked", "cut", "sliced", "down by", "for each",
     "for every", "within each",
 )  # fmt: skip
+BESIDE_CHARTS = word_set("a an as the in to chart graph plot please view format form version")
 CHART_WORDS = {
     "line": "line", "lines": "line", "curve": "line", "bar": "bar", "bars": "bar", "columns": "bar", "column": "bar",
     "area": "area", "areas": "area", "points": "points", "point": "points", "dots": "points", "scatter": "scatter",
@@ -132,11 +133,7 @@ def _take_shift(tokens: list[Token]) -> tuple[list[Token], Shift | None]:
 
 def _chart_alone(tokens: list[Token]) -> list[Token]:
     """'a line', 'bars', 'pie chart': where nothing else is said, a chart type is wished for."""
-    words = [
-        token.text
-        for token in tokens
-        if token.text not in ("a", "an", "as", "the", "in", "to", "chart", "graph", "plot", "please")
-    ]
+    words = [token.text for token in tokens if token.text not in BESIDE_CHARTS]
     known = {phrase for text in CHARTS.values() for phrase in phrases(text)}
     if len(words) == 1 and words[0] in CHART_WORDS:
         at = next(token for token in tokens if token.text == words[0])

@@ -8,7 +8,7 @@ from ..draft import MAX_LIMIT, PLURAL_TOP, CannotPlan
 from ..frame import Top
 from ..lexicon import Target
 from ..linking import Mention
-from ..promises import BEYOND
+from ..promises import BEYOND, NEGATIONS
 from ..text import word_set
 from ..wishes import OrderWish
 from .editing import AskBack
@@ -58,6 +58,9 @@ class Patch(Narrowing):
         words = {token.text for token in self.frame.tokens}
         if beyond := words & BEYOND:
             raise CannotPlan(f"“{min(beyond)}” is more than can be computed here")
+        denied = [token.text for token in self.frame.tokens if token.text in NEGATIONS]
+        if len(denied) > 1 and not all(word == denied[0] for word in denied):
+            raise CannotPlan(f"“{denied[0]}” and “{denied[1]}” together are not clear")
         grains = {dimension.grain for dimension in self.draft.dimensions if dimension.grain is not None}
         for cue in self.fragment.unplaced:
             if not (cue.kind == "grain" and cue.value in grains and self.frame.tops):  # 'the best 3 months'
@@ -130,6 +133,8 @@ class Patch(Narrowing):
     def _number_alone(self) -> int | None:
         """'only 3' is how many are to be shown."""
         if self.narrows or self.frame.tops or self.frame.groups or len(self.frame.tokens) > 4:
+            return None
+        if "only" not in self.clause.cues:
             return None
         numbers = [token for token in self.frame.tokens if token.number is not None]
         if (
@@ -315,6 +320,8 @@ class Patch(Narrowing):
 
     def _unfilter_one(self, phrase: str, target: Target | None) -> None:
         found = self.conditions_on(target)
+        if target is not None and target.kind == "table" and len(found) > 1:
+            raise AskBack("The chart has several conditions.", ["without the filters", *self._unfilter_words()][:3])
         if not found and target is not None and target.kind == "column" and self.lexicon.is_time(target):
             found = [filter for filter in self.conditions if self.is_time_filter(filter)]
         if found:
