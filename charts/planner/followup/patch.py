@@ -164,6 +164,8 @@ class Patch(Narrowing):
             top = Top(top.limit, False, plural=True)
         index = self._ranked_by(top)
         self.draft.limit = min(top.limit or (PLURAL_TOP if top.plural else 1), MAX_LIMIT)
+        if self._names_rows(dimension) and self.base.limit is None:
+            self._leave_out_unknown(dimension.of.table)
         if word in ("first", "") and (self.draft.order or timed):
             return  # as many as asked for of what stands first now
         self.draft.order = [Order(by="measure", index=index, descending=top.descending)]
@@ -183,11 +185,16 @@ class Patch(Narrowing):
         word = "top" if top.descending else "bottom"
         return [f"{self.say(target)} instead, {word} {number}", f"{word} {number}, ranked by {shown}"][:1]
 
+    def _show_all(self) -> None:
+        """Show all groups, those of unknown things too."""
+        self.draft.limit = None
+        self.draft.filters = self.conditions
+
     def _unlimit(self) -> None:
         self.edits += 1
         if self.draft.limit is None:
             raise CannotPlan("the chart shows all there is; nothing limits how many")
-        self.draft.limit = None
+        self._show_all()
 
     # Order
 
@@ -297,7 +304,7 @@ class Patch(Narrowing):
     def _unfilter_all(self) -> None:
         conditions = [*self.conditions, *self.draft.having]
         if self.clause.verb == "all" and self.draft.limit is not None:
-            self.draft.limit = None
+            self._show_all()
             return
         if not conditions:
             raise CannotPlan("the chart has no conditions; it shows all there is")
@@ -328,7 +335,7 @@ class Patch(Narrowing):
             self._replace(found, [])
             return
         if self.draft.limit is not None and self.shown_in(target):
-            self.draft.limit = None
+            self._show_all()
             return
         raise CannotPlan(f"the chart has no condition on “{phrase}” that could be taken away")
 
@@ -379,7 +386,8 @@ class Patch(Narrowing):
             update={
                 "table": table, "measures": tuple(draft.measures), "dimensions": tuple(draft.dimensions),
                 "details": tuple(draft.details),
-                "filters": tuple(draft.filters), "having": tuple(draft.having), "order": tuple(draft.order), "limit": draft.limit,
+                "filters": tuple(dict.fromkeys(draft.filters)),
+                "having": tuple(draft.having), "order": tuple(draft.order), "limit": draft.limit,
                 "chart": self.chart,
             }
         )  # fmt: skip
