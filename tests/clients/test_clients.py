@@ -1,10 +1,12 @@
 """The published clients of AG-UI and the AI SDK against a running site: each plays all of its scenarios side by side, once."""
 
 import json
+import re
 
 import pytest
 
 from tests.clients.node import FOLDER
+from tests.services import ROOT
 
 ANSWER = "Let me look. Gold it is \u2028 \U0001f600.\r\n"
 THOUGHT = "Where to begin? So be it."
@@ -201,6 +203,25 @@ class TestAiSdk:
         found = ai_sdk["stopped"]
         assert found["ended"] in ("cancelled", "completed")
         assert found["errors"] == []
+
+
+def test_the_examples_of_the_docs(node, clients_site):
+    """What docs/dialects.md shows of AG-UI: a question, and a new page that comes back to its thread."""
+    _site, environment = clients_site
+    asking, coming_back, *_ = re.findall(r"^```js\n(.*?)^```", (ROOT / "docs/dialects.md").read_text(), re.M | re.S)
+    imports, coming_back = coming_back.split("\n\n", 1)
+    script = f"""
+        {imports}
+        const {{ TOKEN: token }} = process.env;
+        {asking.replace('import { HttpAgent } from "@ag-ui/client";', "").replace("http://127.0.0.1:8000", environment["SITE"])}
+        const {{ url, headers, threadId }} = agent;
+        {coming_back.replace("await new ResumableAgent", "const page = new ResumableAgent").replace(".connectAgent()", "")}
+        await page.connectAgent();
+        const said = (found) => found.messages.filter(({{ role }}) => role === "assistant").at(-1).content;
+        console.log(JSON.stringify([said(agent), said(page)]));
+    """
+    first, again = node.run(script, **environment)
+    assert first == again != ""
 
 
 def test_the_site_has_nothing_to_complain_of(ag_ui, ai_sdk, clients_site):
