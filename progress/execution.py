@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from . import metrics
 from .bell import bell
+from .clock import clock
 from .conf import setting
 from .database import UNREACHABLE, LendingThread, durability_gap, give_back, in_database
 from .events import encode
@@ -348,6 +349,10 @@ class Supervisor:
             self._away = False
             # Meanwhile nobody could renew a lease: whoever executes runs gets to, before they are taken for dead.
             self._sweep_at = now + setting("LEASE") / 2
+        if clock.stepped():
+            logger.warning("the clock of this machine was set, or the machine slept")
+            # By the database's clock all leases may have run out; likewise.
+            self._renew_at, self._sweep_at = 0.0, now + setting("LEASE") / 2
         if executions and now >= self._look_at:
             self._look_at = now + LOOK
             self._look(executions)

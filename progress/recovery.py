@@ -16,9 +16,9 @@ from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, Q, Value
 from django.db.models.functions import Coalesce, Now
 from django.tasks import default_task_backend
-from django.utils import timezone
 
 from .bell import TOUCH, bell
+from .clock import clock
 from .conf import setting
 from .exceptions import LeaseLost, OperationCancelled, OperationFailed
 from .log import Lease
@@ -92,7 +92,7 @@ def _sweep_queue() -> int:
             if this.update(worker=worker_name()):
                 enqueue(run.pk)
                 count += 1
-        elif timezone.now() - _waits_since(run) > timedelta(seconds=_queue_limit(run)):
+        elif clock.since(_waits_since(run)) > timedelta(seconds=_queue_limit(run)):
             late = "The run waited too long to be started; the server is busy. Try again."
             count += _end_taken(take_lease(this), OperationFailed(late, code="timeout"))
     _say_positions()
@@ -112,7 +112,7 @@ def _say_positions() -> None:
         queue = run.worker if queue_is_here() else ""  # else there is one for all processes
         places[queue] += 1
         message = f"Waiting to start, number {places[queue]} in the queue"
-        if run.message != message and timezone.now() - _waits_since(run) > QUEUE_NOTICE:
+        if run.message != message and clock.since(_waits_since(run)) > QUEUE_NOTICE:
             _say_queued(waiting.filter(pk=run.pk), run, message, queuePosition=places[queue])
 
 

@@ -126,6 +126,31 @@ def test_what_does_not_finish_is_handed_over_or_ends(tmp_path):
             assert [json.loads(data)["type"] in ("done", "error") for _, data in events].count(True) == 1
 
 
+def test_a_second_sigterm_and_a_kill_in_the_middle_of_it_lose_no_event(tmp_path):
+    database, never = f"sqlite:///{tmp_path}/db.sqlite3", tmp_path / "never"
+    lost, seen, cookies = [], [], None
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with site(database, progress={"DRAIN": 300.0}) as running, visitor(running.address, cookies) as client:
+            lost.append(start(client, "test_gate", gate=str(never)))
+            with connect_sse(client, "GET", lost[-1]["links"]["events"]) as source:
+                events = source.iter_sse()
+                read = [next(event for event in events if event.data)]
+                running.process.send_signal(signal.SIGTERM)
+                read += [event for event in events if event.data]  # to an end, though the run goes on
+            seen.append([(int(event.id), event.data) for event in read])
+            running.process.send_signal(number)
+            assert running.process.wait(60) in (*ENDED, -signal.SIGKILL)
+            cookies = client.cookies
+    with site(database) as running, visitor(running.address, cookies) as client:
+        for run, before in zip(lost, seen, strict=True):
+            assert ended(client, run)["error"]["code"] == "worker_lost"
+            with connect_sse(client, "GET", run["links"]["events"]) as source:
+                events = frames(source)
+            assert events[: len(before)] == before
+            assert [number for number, _ in events] == list(range(1, len(events) + 1))
+            assert [json.loads(data)["type"] in ("done", "error") for _, data in events].count(True) == 1
+
+
 class Reader:
     """Reads a run to its end over whatever process answers, and comes back after each break."""
 
