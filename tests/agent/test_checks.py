@@ -37,13 +37,14 @@ def test_the_shape_of_the_settings():
     assert found(MODEL=None) == [("agent.E003", "AGENT['MODEL'] must be a text.")]
 
 
-@pytest.mark.parametrize("model", ["gpt-5", "openai:", "openai: ", "gemini:pro", "", ":x", "Offline"])
+@pytest.mark.parametrize("model", ["gpt-5", "openai:", "openai: ", "ollama:qwen3", "", ":x", "Offline"])
 def test_what_is_not_a_model(model):
     ((id, message),) = found(MODEL=model)
     assert id == "agent.E004"
     assert message == (
         f"AGENT_MODEL={model!r} is not a model. It is `offline`, which needs nothing, or `provider:name`, such as "
-        "openai:gpt-5-mini, anthropic:claude-sonnet-4-6 or google:gemini-2.5-flash."
+        "openai:gpt-5-mini, anthropic:claude-sonnet-4-6 or google:gemini-2.5-flash; "
+        "for Ollama, vLLM or llama.cpp openai:<name of the model> with OPENAI_BASE_URL."
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import override_settings
@@ -277,6 +278,24 @@ class TestModels:
         assert done.error.message == (
             "AGENT_MODEL='anthropic:some' needs ANTHROPIC_API_KEY, in the environment or in .env."
         )
+
+    def test_an_address_that_is_set_but_empty_is_none(self, monkeypatch):
+        """As it comes from compose.yaml where nobody gave one."""
+        from agentsite.agent.llm.models import close_models, model_of
+
+        async def addresses():
+            found = [model_of(f"{name}:any").base_url for name in ("openai", "openai-chat", "anthropic")]
+            await close_models()
+            return found
+
+        for name in ("OPENAI", "ANTHROPIC"):
+            monkeypatch.setenv(f"{name}_BASE_URL", "")
+            monkeypatch.setenv(f"{name}_API_KEY", "secret")
+        assert [urlsplit(each).hostname for each in asyncio.run(addresses())] == [
+            "api.openai.com",
+            "api.openai.com",
+            "api.anthropic.com",
+        ]
 
     def test_offline_says_so(self):
         done = Generated("offline")

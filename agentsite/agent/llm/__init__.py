@@ -7,6 +7,7 @@ Everything that touches pydantic-ai is in this package. That takes seconds to im
 from __future__ import annotations
 
 import logging
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("agentsite.agent")
 _loaded: set[str] = set()
+_loading = threading.Lock()  # two threads that import packages with cycles may see each other's halves
 
 
 def load(name: str | None = None) -> None:
@@ -28,11 +30,12 @@ def load(name: str | None = None) -> None:
 
     Raises OperationFailed for a model that cannot be used.
     """
-    for module in ("models", "listening"):
-        import_module(f".{module}", __package__)
-    from .models import import_client
+    with _loading:
+        for module in ("models", "listening"):
+            import_module(f".{module}", __package__)
+        from .models import import_client
 
-    import_client(name)
+        import_client(name)
     _loaded.add(name or setting("MODEL"))
 
 

@@ -68,7 +68,8 @@ def choose(model: str) -> Choice | None:
 
 _RIGHT = (
     f"It is `{OFFLINE}`, which needs nothing, or `provider:name`, such as {PROVIDERS['openai'].example}, "
-    f"{PROVIDERS['anthropic'].example} or {PROVIDERS['google'].example}."
+    f"{PROVIDERS['anthropic'].example} or {PROVIDERS['google'].example}; for Ollama, vLLM or llama.cpp openai:<name of the model> "
+    f"with {OPENAI.url}."
 )
 
 

@@ -18,6 +18,8 @@ from .choice import Choice, choose
 
 CONNECT_TIMEOUT = 10.0  # seconds
 POOL_TIMEOUT = 30.0
+# Said to the clients, which take a variable that is set but empty for an address.
+OPENAI_HOME, ANTHROPIC_HOME = "https://api.openai.com/v1", "https://api.anthropic.com"
 
 # A client's connections belong to the loop that opened them.
 _built: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Choice | None, Model]] = WeakKeyDictionary()
@@ -89,7 +91,7 @@ def _openai(choice: Choice) -> Model:
 
     client = AsyncOpenAI(
         api_key=choice.key or "none",  # a server of one's own often wants no key, the client always one
-        base_url=choice.url or None,
+        base_url=choice.url or OPENAI_HOME,
         max_retries=0,  # ours are seen
         http_client=_http_client(),
     )
@@ -109,7 +111,9 @@ def _anthropic(choice: Choice) -> Model:
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
-    client = AsyncAnthropic(api_key=choice.key, base_url=choice.url or None, max_retries=0, http_client=_http_client())
+    client = AsyncAnthropic(
+        api_key=choice.key, base_url=choice.url or ANTHROPIC_HOME, max_retries=0, http_client=_http_client()
+    )
     return AnthropicModel(choice.name, provider=AnthropicProvider(anthropic_client=client))
 
 
