@@ -213,6 +213,17 @@ def test_a_server_that_is_not_there(provider, monkeypatch, wire):
     assert [each["attempt"] for each in done.of("retry")] == [2]
 
 
+@each_wire
+def test_a_silence_ends_where_no_supervisor_watches_too(provider, wire):
+    provider.script("hangs", {"steps": [{"text": "Half"}, {"stall": 60}]})
+    with override_settings(PROGRESS={"IDLE_TIMEOUT": 1.0}):
+        done = Generated(f"{wire}:hangs")
+    assert (done.error.code, done.error.retryable) == ("timeout", True)
+    assert done.error.message == f"Stopped: {wire}:hangs did not answer in time."
+    assert done.text == "Half"
+    provider.ended("hangs", "dropped")
+
+
 def test_a_model_that_says_nothing(provider):
     provider.script("silent", {"text": ""})
     assert "answered without a word" in Generated("openai:silent").error.message
