@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 CREATED = 1_800_000_000
@@ -347,9 +348,12 @@ def wire_of(path: str, body: dict[str, Any]) -> tuple[type[Wire], str] | None:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """All the text of a request's body, in order."""
+    """All the text of a request's body, in order; of JSON in a text, such as a tool's result, also what it holds."""
     if isinstance(value, str):
         yield value
+        if value[:1] in ("{", "["):
+            with suppress(ValueError):
+                yield from strings(json.loads(value))
     elif isinstance(value, dict):
         for each in value.values():
             yield from strings(each)
