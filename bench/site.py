@@ -5,30 +5,41 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx
 from httpx_sse import connect_sse
 
-REQUEST = {"operation": "chart_generation", "params": {"question": "Show revenue per month"}, "stream": True}
+QUESTION = "Show revenue per month"
+CHART = "/api/runs", {"operation": "chart_generation", "params": {"question": QUESTION}, "stream": True}
+CHAT = "/api/agent/chat", {"message": QUESTION, "stream": True}
 QUESTIONS = 50
 STATIC_IMPORT = re.compile(r'^(?:import|export)\b[^"]*?"(\.[^"]+)";', re.MULTILINE)
 UNCOMPRESSED = "before compression"
 
 
 def question(address: str) -> Iterator[tuple[str, str, str]]:
-    """Measure from sending the question to its first event, and to the chart."""
+    """Measure from sending the question to its first event, and to the chart; then the same for a message of a chat."""
     firsts, lasts = [], []
+    made, ends = [], []
     with visitor(address) as browser:
         for _ in range(QUESTIONS):
-            (first, _kind), *_others, (last, kind) = events(browser)
-            if kind != "done":
-                raise RuntimeError("The question was not answered.")
-            firsts.append(first)
-            lasts.append(last)
+            seen = list(events(browser, *CHART))
+            firsts.append(seen[0][0])
+            lasts.append(seen[-1][0])
+            answered = list(events(browser, *CHAT))
+            made.append(next(after for after, event in answered if _state(event) == "completed_make_chart"))
+            ends.append(answered[-1][0])
     how = f"{QUESTIONS} requests, one after the other"
     yield "first event after the request", spread(firsts), how
-    yield "'Show revenue per month' to its chart", spread(lasts), how
+    yield f"'{QUESTION}' to its chart", spread(lasts), how
+    yield f"'{QUESTION}' as a message of a chat, to its chart", spread(made), how
+    yield f"'{QUESTION}' as a message of a chat, to its end", spread(ends), how
+
+
+def _state(event: dict[str, Any]) -> str:
+    return str(event["data"].get("currentState", ""))
 
 
 def weight(address: str) -> Iterator[tuple[str, str, str]]:
@@ -56,15 +67,17 @@ def visitor(address: str) -> Iterator[httpx.Client]:
         yield browser
 
 
-def events(browser: httpx.Client) -> Iterator[tuple[float, str]]:
-    """Ask the question; yield the seconds since and the type of each event."""
+def events(browser: httpx.Client, address: str, request: dict[str, Any]) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Ask the question; yield the seconds since with each event."""
     begun = time.perf_counter()
-    with connect_sse(browser, "POST", "/api/runs", json=REQUEST) as source:
+    with connect_sse(browser, "POST", address, json=request) as source:
         source.response.raise_for_status()
         for event in source.iter_sse():
             if not event.data:
                 continue  # the opening frame, which sets the time to reconnect
-            yield time.perf_counter() - begun, event.json()["type"]
+            yield time.perf_counter() - begun, (found := event.json())
+    if found["type"] != "done":
+        raise RuntimeError(f"The question was not answered: {found}")
 
 
 def spread(seconds: list[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -33,6 +34,7 @@ STOPPED = "I stopped here: {turns} rounds of looking things up did not come to a
 # What a part takes of the work that is left, as nobody knows how many there will be: the percentage comes ever closer to its end.
 REPLY_SHARE, TOOLS_SHARE = 0.5, 0.85
 USUAL_ANSWER = 600  # characters
+REPORT_EVERY = 1.0  # seconds, while a text is written
 KEPT_RESULT, KEPT_VALUE = 1_500, 300  # characters of a tool's result that later turns are told
 
 
@@ -170,6 +172,7 @@ class Reply(Step):
     def __init__(self, progress: Progress, weight: float) -> None:
         super().__init__(progress, "Thinking", weight)
         self.said = 0  # characters
+        self._reported = time.monotonic()
 
     def __enter__(self) -> Reply:
         return self
@@ -178,9 +181,12 @@ class Reply(Step):
         self._whole._end(self)
 
     def hear(self, text: str) -> None:
-        """Count the text towards the length of a usual answer."""
+        """Count the text towards the length of a usual answer, and report that now and then."""
         self.said += len(text)
         self._set(self.said / (self.said + USUAL_ANSWER), 1.0)
+        if (now := time.monotonic()) - self._reported >= REPORT_EVERY:
+            self._reported = now
+            self()
 
     @property
     def share(self) -> float:

@@ -116,6 +116,9 @@ function begin(id, question) {
   document.title = `${question} · agentsite`;
   document.getElementById("starters")?.remove();
   document.getElementById("new-conversation").hidden = false;
+  const remove = document.getElementById("delete");
+  remove.action = `/conversations/${id}/delete/`;
+  remove.hidden = false;
   const title = document.getElementById("ask-title");
   title.replaceChildren(make("span", "visually-hidden", {}, `Conversation: ${question}`));
   message.placeholder = "Go on: “only 2025”, “as a line”, or something else";
