@@ -144,8 +144,9 @@ def test_a_run_is_named_by_its_question() -> None:
 
 def test_history_is_the_owners_conversations_and_other_questions_newest_first() -> None:
     earlier, later = (timezone.now() - timedelta(hours=hours) for hours in (2, 1))
-    old = Conversation.objects.create(visitor="somebody", title="Old", updated_at=earlier)
-    new = Conversation.objects.create(visitor="somebody", title="New", updated_at=later)
+    new, old = (Conversation.objects.create(visitor="somebody", title=title) for title in ("New", "Old"))
+    for talk, at in ((old, earlier), (new, later)):
+        Conversation.objects.filter(pk=talk.pk).update(updated_at=at)
     Conversation.objects.create(visitor="somebody else", title="Not mine")
     a_run(params={"message": "goes on", "conversation": str(old.pk)}, status=Status.RUNNING)
     begun = a_run(params={"message": "begun"})
