@@ -14,12 +14,13 @@ os.environ.setdefault("SECRET_KEY", "only-for-measuring-" + "0123456789abcdef" *
 
 def rows(database: Path) -> Iterator[tuple[str, str, str]]:
     """Measure one thing after the other: what, the figures, how they were taken."""
-    from bench import door, models, pool, reporting, site, streams
+    from bench import dialects, door, models, pool, reporting, site, streams
     from tests.services import site_server
 
     yield reporting.call()
     yield reporting.event()
     yield reporting.hooked()
+    yield from dialects.rows()
     with site_server(f"sqlite:///{database}") as address:
         yield from site.question(address)
         yield from site.weight(address)

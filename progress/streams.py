@@ -154,6 +154,11 @@ async def _events_json(request: HttpRequest, run: OperationRun) -> HttpResponse:
     return HttpResponse(f'{{"items":[{items}],"next":{more}}}', content_type="application/json")
 
 
+def standing(run: OperationRun) -> int:
+    """After which event a reader begins who wants to know where `run` stands, and to be told of its end."""
+    return run.last_seq if run.is_active else run.last_seq - 1
+
+
 async def stream_response(
     request: HttpRequest, run: OperationRun, after: int | None, dialect: Dialect = NATIVE
 ) -> StreamingHttpResponse:
@@ -165,7 +170,7 @@ async def stream_response(
         position, first = await in_database(beginning, run, after)
         opening += frame(first) if first else b""
     else:
-        position = after if after is not None and after <= run.last_seq else dialect.lost(run.last_seq)
+        position = after if after is not None and after <= run.last_seq else dialect.lost(standing(run))
     headers = {"X-Run-Id": str(run.pk), "Location": reverse("progress:run", args=[run.pk]), **dialect.headers}
     source = frames_of_one(run.pk, dialect.reader(position))
     return await _answer(request, source, [run.pk], opening=opening, headers=headers, comes_back=dialect.comes_back)

@@ -12,7 +12,7 @@ from progress.dialects import Chunk, framed
 from progress.dialects.ag_ui import AgUi
 from progress.models import OperationRun
 from progress.problems import endpoint, idempotency_key, read_body
-from progress.streams import STREAM_HEADERS, refuse_other_sites, stream_response
+from progress.streams import STREAM_HEADERS, refuse_other_sites, standing, stream_response
 
 from .conf import setting
 from .threads import KEY_LENGTH, KEY_PATTERN, active_run, ask, find_thread, history, last_text
@@ -59,7 +59,7 @@ async def _join(request: HttpRequest, run: OperationRun, thread: str, named: str
     conversation = await find_thread(request, thread)
     said = await in_database(history, conversation, run) if conversation is not None else ()
     dialect = AgUi(run.pk, thread, named, history=said)
-    return await stream_response(request, run, run.last_seq if run.is_active else run.last_seq - 1, dialect)
+    return await stream_response(request, run, standing(run), dialect)
 
 
 async def follow_thread(request: HttpRequest, thread: str) -> HttpResponseBase:

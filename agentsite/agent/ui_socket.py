@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from progress import runs
 from progress.access import find_run, handshake
 from progress.consumers import RUNS, RunSocket, own_thread
+from progress.database import in_database
 from progress.dialects import FoldedReader
 from progress.dialects.ai_sdk import AiSdk
 from progress.events import ProgressEvent
@@ -105,6 +106,8 @@ class UiSocket(RunSocket):
 
     async def _begin(self, request: str, run: OperationRun, after: int = -1) -> None:
         await self.tell({"type": "start", "requestId": request})
+        if run.on_disconnect == "cancel":
+            await in_database(runs.note_reader, run.pk)
         self._requests[request] = _Answering(run.pk, AiSdk(run.pk).reader(0), after=after)
         self.following.add(run.pk, 0)
 

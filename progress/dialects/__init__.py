@@ -35,8 +35,8 @@ class Dialect:
         """Return a reader of what is above the event `after`."""
         raise NotImplementedError
 
-    def lost(self, last: int) -> int:
-        """After which event somebody reads who asked for a position that the log, which ends with `last`, never gave out."""
+    def lost(self, standing: int) -> int:
+        """After which event somebody reads who asked for a position that no log gave out; `standing` is where the run stands."""
         raise NotImplementedError
 
 
@@ -60,7 +60,7 @@ class Folded(Dialect):
     def reader(self, after: int) -> FoldedReader:
         return FoldedReader(self, after)
 
-    def lost(self, last: int) -> int:
+    def lost(self, standing: int) -> int:
         return 0
 
 

@@ -51,8 +51,8 @@ class AgUi(Folded):
     def prelude(self, known: Known) -> list[Chunk]:
         return _Prelude(self, known).chunks() if known.own else []
 
-    def lost(self, last: int) -> int:
-        return last  # to read all of it again would write the text twice
+    def lost(self, standing: int) -> int:
+        return standing  # to read all of it again would write the text twice
 
     @property
     def names(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from django.utils.module_loading import import_string
 
@@ -66,18 +66,20 @@ class Known:
     children: dict[str, dict[str, Any]] = field(default_factory=dict)
     parts: dict[tuple[str, str], Part] = field(default_factory=dict)
 
-    def copy(self) -> Self:
-        return replace(
-            self,
-            standing=self.standing.copy(),
-            patches=self.patches.copy(),
-            steps=self.steps.copy(),
-            reports=self.reports.copy(),
-            open=self.open.copy(),
-            texts=self.texts.copy(),
-            calls=self.calls.copy(),
-            children=self.children.copy(),
-            parts=self.parts.copy(),
+    def copy(self) -> Known:
+        return Known(
+            self.own,
+            self.status,
+            self.ended,
+            self.standing.copy(),
+            self.patches.copy(),
+            self.steps.copy(),
+            self.reports.copy(),
+            self.open.copy(),
+            self.texts.copy(),
+            self.calls.copy(),
+            self.children.copy(),
+            self.parts.copy(),
         )
 
     def text(self, kind: Kind, operation: str) -> str:
