@@ -328,6 +328,7 @@ export class Run {
   }
 
   #see(seq, { type, data }) {
+    this.#signal?.throwIfAborted(); // also of events that had come already
     const resync = data.metadata?.resync === true;
     if (!resync && seq <= this.last) return null;
     if (!resync && seq !== this.last + 1) throw new ApiError(`Event ${seq} came after event ${this.last}.`);
