@@ -81,7 +81,7 @@ def test_p1_streams_cut_thirty_times(stage, chromium):
         left = {client: cuts(seed) for seed, client in enumerate(CLIENTS)}
         for client, proxy in proxies.items():
             proxy.plan(lambda client=client: left[client].pop() if left[client] else NO_FAULT)
-        work = item(pieces=150, rest=0.02)
+        work = item(pieces=120, rest=0.02)
         seen = together(CLIENTS, base=lambda client: proxies[client].address, token=stage.token, start=work)
     assert left == {client: [] for client in CLIENTS}
     for client in CLIENTS:
@@ -125,14 +125,14 @@ def test_a_reader_that_has_all_is_done_and_one_that_asks_too_much_begins_anew(st
             run = await start(http, stage.addresses[0], pieces=6, states_only=True)
         plan = {"base": stage.addresses[0], "token": stage.token, "follow": run}
         whole = await follow(client, **plan)
-        rest = await follow(client, **plan, after=whole.last - 2)
-        none = await follow(client, **plan, after=whole.last)
-        beyond = await follow(client, **plan, after=10**6)
+        seen = await asyncio.gather(
+            *(follow(client, **plan, after=after) for after in (whole.last - 2, whole.last, 10**6))
+        )
         with connect(stage.database_url) as connection:
             connection.execute(
                 "DELETE FROM progress_operationevent WHERE run_id = ? AND seq <= 4", [run.replace("-", "")]
             )
-        return whole, rest, none, beyond, await follow(client, **plan, after=2)
+        return whole, *seen, await follow(client, **plan, after=2)
 
     whole, rest, none, beyond, pruned = play(story)
     assert whole.numbers == list(range(1, whole.last + 1))
@@ -234,14 +234,19 @@ def test_a_busy_server_is_waited_for_as_long_as_it_says(stage):
 
 @both
 def test_what_is_refused_is_not_tried_again(stage, client):
-    for given, status in [
+    nobody = "00000000-0000-0000-0000-000000000000"
+    given = [
         ({"start": {"operation": "nope", "params": {}}}, 422),
         ({"start": item(pieces="three")}, 422),
-        ({"follow": "00000000-0000-0000-0000-000000000000"}, 404),
-        ({"follow": "00000000-0000-0000-0000-000000000000", "token": "wrong"}, 401),
-    ]:
-        plan = {"base": stage.addresses[0], "token": stage.token, **given}
-        assert play(lambda plan=plan: follow(client, **plan)).failed["status"] == status
+        ({"follow": nobody}, 404),
+        ({"follow": nobody, "token": "wrong"}, 401),
+    ]
+    plans = [{"base": stage.addresses[0], "token": stage.token, **plan} for plan, _ in given]
+
+    async def story():
+        return await asyncio.gather(*(follow(client, **plan) for plan in plans))
+
+    assert [seen.failed["status"] for seen in play(story)] == [status for _, status in given]
 
 
 @both
