@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 import time
 from contextlib import closing
+from uuid import uuid4
 
 from django.contrib.auth import get_user_model
 from django.test import override_settings
@@ -15,9 +17,14 @@ from agentsite.agent.tools.data import describe_table, list_sources, profile_col
 from charts.models import Chart, Source
 from progress.owners import Owner
 from tests.charts.case import ShopCase, make_slow_source
+from tests.charts.case import make_chart as make_chart_row
 from tests.charts.test_guard import corpus, fixture_statements
 
 from .case import call_one, called
+
+
+def without_ids(text):
+    return re.sub(r"[0-9a-f-]{36}", "", text)
 
 
 class DataToolTests(ShopCase):
@@ -190,6 +197,15 @@ class DataToolTests(ShopCase):
         nested = [event.data for event in events if event.data["operation"] == "chart_generation"]
         assert {data["metadata"]["toolCallId"] for data in nested} == {"c1"}
         assert nested[-1]["currentState"] == "completed"
+
+    def test_a_chart_of_somebody_elses_cannot_be_followed(self):
+        theirs = make_chart_row(user_id=self.bob.user, source=self.shop)
+        foreign = self.error(make_chart, question="as a line", follows=str(theirs.pk))
+        missing = self.error(make_chart, question="as a line", follows=str(uuid4()))
+        assert foreign["code"] == missing["code"] != "internal"
+        assert without_ids(foreign["message"]) == without_ids(missing["message"])
+        assert "Germany" not in str(foreign)
+        assert self.error(make_chart, question="as a line", follows="1 OR 1=1")["code"] == "invalid_request"
 
     def test_a_question_that_is_none_fails_with_its_advice(self):
         outcome, _ = call_one(make_chart, owner=self.alice, question="what is love")
