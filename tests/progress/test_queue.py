@@ -101,7 +101,7 @@ class PlaceTests(RunCase):
 class Story(StreamingOperation[str]):
     """Write `text` word by word, and rest after the first half on the first attempt."""
 
-    operation_name = "test_story"
+    operation_name = "test_long_story"
     idempotent = True
     executed: ClassVar[set[str]] = set()
     text: str = "once upon a time there was "
@@ -143,7 +143,7 @@ class SecondAttemptTests(RunCase):
         shown = [
             event.data["percentage"]
             for event in events
-            if event.type == "progress" and event.data["operation"] == "test_story"
+            if event.type == "progress" and event.data["operation"] == "test_long_story"
         ]
         assert shown == sorted(shown)
         assert max(shown[:-1]) < 100

@@ -46,7 +46,7 @@ class Tale(StreamingOperation[str]):
 class Aside(StreamingOperation[None]):
     """Write a little."""
 
-    operation_name = "test_aside"
+    operation_name = "test_retained_aside"
 
     async def execute(self, progress):
         for text in ("a", "b", "c"):
