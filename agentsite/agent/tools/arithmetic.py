@@ -6,7 +6,7 @@ import ast
 import math
 import re
 from collections.abc import Callable
-from decimal import Context, Decimal, localcontext
+from decimal import Context, Decimal, Overflow, localcontext
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -64,6 +64,8 @@ def evaluate(expression: str) -> tuple[str, bool]:
         value = reading.value(tree.body)
     except ZeroDivisionError:
         raise _refused("it divides by zero") from None
+    except Overflow:
+        raise _too_large() from None
     return _written(value, reading.exact)
 
 
@@ -108,8 +110,9 @@ class _Reading:
 
 
 def _number(written: str) -> str:
-    exponent = written.lower().partition("e")[2]
-    if exponent and abs(int(exponent[:9])) > BITS:
+    # By its digits that count: zeros in front of them would hide how large it is.
+    exponent = written.lower().partition("e")[2].replace("_", "").lstrip("+-0")
+    if len(exponent) > len(str(BITS)) or int(exponent or 0) > BITS:
         raise _too_large()
     return written
 
@@ -135,6 +138,8 @@ def _whole_power(base: Fraction, exponent: int) -> Fraction:
     # How large it gets is known before the work is done; a power of 1 or of 0 does not grow.
     if _bits(base) > 1 and abs(exponent) * (_bits(base) - 1) > BITS:
         raise _too_large()
+    if not base and exponent < 0:
+        raise ZeroDivisionError
     return base**exponent if _bits(base) > 1 or abs(exponent) < BITS else base ** (2 + exponent % 2)
 
 
