@@ -10,7 +10,7 @@ from django.db.models import F
 from django.test import SimpleTestCase, override_settings
 from django.utils import timezone
 
-from progress import recovery, runs
+from progress import execution, recovery, runs
 from progress.clock import Clock
 from progress.execution import supervisor
 from progress.models import OperationRun
@@ -58,6 +58,11 @@ class StepTests(RunCase):
         OperationRun.objects.update(**columns)
 
     async def test_no_lease_runs_out_and_nothing_has_waited_too_long(self):
+        clock = Clock()  # other tests are to know nothing of it
+        for module in (execution, recovery):
+            replaced = patch.object(module, "clock", clock)
+            replaced.start()
+            self.addCleanup(replaced.stop)
         supervisor.start()
         self.addCleanup(supervisor.stop)
         run = await runs.start(Hold())
