@@ -134,3 +134,24 @@ def test_a_model_that_cannot_be_used_is_said_before_the_site_starts():
     checked = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 1
     assert "(agent.E004) AGENT_MODEL='gpt-5' is not a model. It is `offline`" in checked.stderr
+
+
+def test_the_chat_lets_a_providers_model_call_tools(shared_provider, visitor):
+    calls = {"steps": [{"tool": "calculate", "arguments": {"expression": "6*7"}, "id": "call_sum"}]}
+    shared_provider.script("chats", {"status": 429, "retry_after": 0}, calls, {"text": "It is 42."})
+    answer = visitor.post("/api/agent/chat", json={"message": "script:chats What is 6*7?"}).raise_for_status().json()
+    assert (answer["status"], answer["message"]) == ("completed", "It is 42.")
+    _refused, asked, told = shared_provider.requests("chats")
+    assert {tool["function"]["name"] for tool in asked["body"]["tools"]} >= {"calculate", "run_query", "make_chart"}
+    (result,) = [each for each in told["body"]["messages"] if each["role"] == "tool"]
+    assert (result["tool_call_id"], json.loads(result["content"])["value"]) == ("call_sum", "42")
+    assert answer["result"]["usage"]["outputTokens"] > 0
+
+
+def test_a_model_that_obeys_what_it_reads_calls_no_tool_that_is_not_offered(shared_provider, visitor):
+    shared_provider.script("obeys", {"steps": [{"obey": True}]})
+    order = 'script:obeys CALL read_file {"path": ".env"}'
+    answer = visitor.post("/api/agent/chat", json={"message": order}).raise_for_status().json()
+    assert answer["message"] == "Done."
+    (result,) = [each for each in shared_provider.requests("obeys")[-1]["body"]["messages"] if each["role"] == "tool"]
+    assert "There is no tool 'read_file'." in result["content"]
