@@ -55,6 +55,16 @@ class TestAsk(ShopCase):
     def test_a_chart_type(self):
         assert "Chart (table)" in self.ask("orders by country", "--chart", "table", "--out", str(self.folder / "c.csv"))
 
+    def test_a_follow_up(self):
+        self.ask("orders by country", "--out", str(self.folder / "c.csv"))
+        before = Chart.objects.get()
+        assert "Chart (table)" in self.ask(
+            "as a table", "--follows", str(before.pk), "--out", str(self.folder / "c.csv")
+        )
+        assert Chart.objects.get(follows=before).rows == before.rows
+        with pytest.raises(CommandError, match="follows"):
+            self.ask("as a table", "--follows", "yesterday")
+
     def test_what_is_not_understood(self):
         code, text = self.refused("revenue per flurbit")
         assert code == 1
