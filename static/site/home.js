@@ -41,6 +41,9 @@ document.getElementById("source")?.addEventListener("change", ({ target }) => {
   if (work.dataset.conversation) place.conversation = work.dataset.conversation;
   location.assign(`/?${new URLSearchParams(place)}`); // its tables and questions
 });
+document.getElementById("delete").addEventListener("submit", (event) => {
+  if (!confirm("Delete this conversation? Its charts stay.")) event.preventDefault();
+});
 window.addEventListener("popstate", () => location.reload());
 
 for (const turn of turns.children) if (turn.querySelector("operation-progress")) attend(turn);

@@ -49,7 +49,11 @@ def test_a_conversation_goes_on_is_kept_and_deleted(page: Page) -> None:
     expect(page.locator(".turn")).to_have_count(0)
     page.locator(".history a").click()
     expect(page.locator(".turn")).to_have_count(3)
-    page.get_by_role("button", name="Delete this conversation").click()
+    remove = page.get_by_role("button", name="Delete this conversation")
+    remove.click()  # who is asked and says no keeps it
+    expect(page.locator(".turn")).to_have_count(3)
+    page.on("dialog", lambda dialog: dialog.accept())
+    remove.click()
     expect(page.locator("#history-empty")).to_be_visible()
     page.get_by_role("link", name="Charts").click()
     expect(page.locator(".tile")).to_have_count(2)
