@@ -13,7 +13,7 @@ outcomes: list[ToolOutcome] = []
 class Calling(StreamingOperation[None]):
     """Make one call after the other, each an equal share of the whole."""
 
-    operation_name = "test_calling"
+    operation_name = "test_calling_tools"
     box: Any
     calls: Any
 
@@ -22,7 +22,7 @@ class Calling(StreamingOperation[None]):
         outcomes.extend([await run_tool(progress, self.box, call, weight=weight) for call in self.calls])
 
 
-registry.pop("test_calling")  # it is executed here only, never started by name
+registry.pop("test_calling_tools")  # it is executed here only, never started by name
 
 
 def box_of(*tools: Tool) -> Toolbox:
