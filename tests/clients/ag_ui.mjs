@@ -85,6 +85,23 @@ const broken = async () => {
   return { ...found, before, page: await outcome(page, pageHeard, await opened) };
 };
 
+const cuts = async () => {
+  // A new page after each event of a run: what it has in the end is what a page that was never away has.
+  const agent = new RunAgent({ operation: "test_story" });
+  const heard = listen(agent);
+  await agent.runAgent();
+  const shown = ({ metadata, ...message }) => Object.entries({ content: "", ...message }).sort();
+  const seen = ({ messages, state }) => JSON.stringify([messages.map(shown).sort(), state]);
+  const different = [];
+  for (let cut = 1; cut < heard.seq; cut++) {
+    const url = `${SITE}/api/runs/${heard.run}/events?format=ag-ui&after=${cut}`;
+    const page = coming(new HttpAgent({ url: SITE }), () => url);
+    await page.connectAgent();
+    if (seen(page) !== seen(agent)) different.push([cut, seen(page), seen(agent)]);
+  }
+  return { events: heard.seq, different };
+};
+
 // HttpAgent as it is.
 const chat = async () => {
   const agent = new HttpAgent({ url: `${SITE}/api/agent/agui`, headers });
@@ -120,5 +137,6 @@ await play({
   batch: runs({ items: [count, { operation: "test_refuse" }, count] }, "/api/batches"),
   cancelled,
   broken,
+  cuts,
   chat,
 });

@@ -86,6 +86,10 @@ class TestAgUi:
         assert found["before"] != WORDS
         assert (answer(found)["content"], answer(found["page"])["content"]) == (WORDS, WORDS)
 
+    def test_a_new_page_after_each_event_of_a_run(self, ag_ui):
+        assert ag_ui["cuts"]["events"] > 30
+        assert ag_ui["cuts"]["different"] == []
+
     def test_the_chat_and_what_follows_in_its_thread(self, ag_ui):
         chat = ag_ui["chat"]
         for turn in (chat["first"], chat["second"]):
