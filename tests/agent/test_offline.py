@@ -46,6 +46,10 @@ def test_a_message_asks_for_a_tool(tool, message):
         ("What is 1,250.5 × 2?", CALCULATE, {"expression": "1250.5 × 2"}),  # noqa: RUF001
         ("15% of 1,200", CALCULATE, {"expression": "15 * 1200 / 100"}),
         (" Revenue\nper month ", CHART, {"question": "Revenue\nper month"}),
+        ("Hello, what can you do?", SOURCES, {}),
+        ("hey there what can you do", SOURCES, {}),
+        ("Hi! Revenue per month", CHART, {"question": "Revenue per month"}),
+        ("HI revenue per month", CHART, {"question": "HI revenue per month"}),
     ],
 )
 def test_what_it_is_asked_with(message, tool, arguments):

@@ -30,15 +30,21 @@ def wish_of(message: str) -> Wish:
     """Return what `message` asks for; what nothing else reads is a question for a chart."""
     if SQL.fullmatch(message) or SQL_IN_SMALL.fullmatch(message):
         return Wish(QUERY, {"sql": message.strip()})
-    text = " ".join(message.split())
+    asked = OPENING.sub("", message.strip())
+    text = " ".join(asked.split())
     for read in READERS:
         if (wish := read(text)) is not None:
             return wish
-    return Wish(CHART, {"question": message.strip()})
+    return Wish(CHART, {"question": asked})
 
 
 GREETING = re.compile(
     r"(hi|hello|hey|good (morning|afternoon|evening|day))( there| you| all)?[\s.!,:)]*", re.IGNORECASE
+)
+# A greeting before what is meant; HI without a comma may be a value, such as a state of the USA.
+OPENING = re.compile(
+    r"((hi|hello|hey|good (morning|afternoon|evening|day))( there| all)?\s*[,.!:;]+|(hello|hey)( there| all)?)\s+(?=\w)",
+    re.IGNORECASE,
 )
 THANKS = re.compile(
     r"(ok(ay)?[,.! ]*)?(thanks|thank you|thx|great|perfect|cool|nice|well done|ok(ay)?)( a lot| so much| very much|, thanks"
