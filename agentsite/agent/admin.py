@@ -20,7 +20,7 @@ class MessageInline(_ReadOnly, admin.StackedInline):  # type: ignore[type-arg]
     model = Message
     extra = 0
     can_delete = False
-    fields = ("role", "status", "text", "error", "charts", "tool_calls", "run", "created_at")
+    fields = readonly_fields = ("role", "status", "text", "error", "charts", "tool_calls", "run", "created_at")
 
 
 @admin.register(Conversation)
@@ -30,4 +30,5 @@ class ConversationAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("title", "key")
     list_select_related = ("user",)
     fields: ClassVar[tuple[str, ...]] = ("title", "key", "source", "user", "created_at", "updated_at")
+    readonly_fields = fields
     inlines: ClassVar = [MessageInline]

@@ -8,11 +8,12 @@ first_value floor greatest grouping lag last_value lead least length ln log log1
 ntile nullif octet_length percent_rank pi power radians random rank replace round row_number rtrim sign sin sqrt
 string_agg substr substring sum tan trim trunc upper
 """
+# Not json_group_array and json_group_object: they grow until memory ends, as no limit of SQLite's holds for them.
 _SQLITE = """
 -> ->> char current_date current_time current_timestamp datetime format glob group_concat hex ifnull if iif instr json
-json_array json_array_length json_each json_extract json_group_array json_group_object json_object json_patch json_quote
-json_tree json_type json_valid julianday like likelihood likely log2 median percentile percentile_cont percentile_disc
-pow printf quote soundex strftime time timediff total typeof unhex unicode unixepoch unlikely
+json_array json_array_length json_each json_extract json_object json_patch json_quote json_tree json_type json_valid
+julianday like likelihood likely log2 median percentile percentile_cont percentile_disc pow printf quote soundex
+strftime time timediff total typeof unhex unicode unixepoch unlikely
 """
 _STATISTICS = """
 array_agg bool_and bool_or corr covar_pop covar_samp mode regr_intercept regr_r2 regr_slope stddev stddev_pop

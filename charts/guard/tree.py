@@ -7,6 +7,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from .costly import check_cost
 from .functions import ALLOWED_FUNCTIONS
 from .scanner import SQLRefused
 
@@ -100,6 +101,7 @@ def _check_node(node: Expr, dialect: str, known: set[str]) -> None:
         raise SQLRefused(_REASONS.get(kind, f"{node.key.upper()} is not allowed"))
     if kind == "Anonymous" and node.name.lower() not in ALLOWED_FUNCTIONS[dialect]:
         raise SQLRefused(f"the function {node.name}() is not allowed")
+    check_cost(node, dialect)
     if kind == "Table":
         _check_table(node, dialect, known)
     elif kind in ("Summarize", "Describe") and node.this.key not in ("table", "select"):

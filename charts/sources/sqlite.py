@@ -17,8 +17,10 @@ from . import ForeignKeySchema, QueryCancelled, QueryFailed, QueryTimeout, RawRo
 
 MAX_BYTES = 20_000_000  # of text in one result
 PROFILE_TIMEOUT = 120.0
-STEPS = 50_000  # virtual machine instructions between two looks at the clock: about a millisecond
-# The clock stands still within one call of a function, and instr() and trim() take time with the square of the length.
+STEPS = (
+    2_000  # virtual machine instructions between two looks at the clock: some hundred rows, each of which may be slow
+)
+# The clock stands still within one call of a function, whose time grows with the length; see guard/costly.py.
 MAX_LENGTH = 1_000_000
 LIMITS = {
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,

@@ -240,6 +240,48 @@ class TestFunctions:
             }
 
 
+class TestCost:
+    @pytest.mark.parametrize(
+        "call",
+        [
+            "trim(name, region)",
+            "trim(region from name)",
+            "ltrim(name, lower('b'))",
+            "rtrim(name, 'x' || region)",
+            '"instr"(name, region)',
+            "replace(name, region, '')",
+            f"instr(name, '{'x' * 101}')",
+            "printf('%.*c', 2000000000, 'x')",
+            "printf('%*d', 2000000000, 1)",
+            "printf('%-,2000000000d', 1)",
+            "format('%.' || '2000000000c', 'x')",
+            "[printf](name)",
+            "json_group_array(name)",
+            "json_group_object(name, name)",
+        ],
+    )
+    def test_a_call_that_no_clock_and_no_limit_ends_is_refused_in_sqlite(self, call):
+        assert "json_group" in call or "in quotes" in reason(f"SELECT {call} FROM customers")
+        assert reason(f"SELECT 1 FROM customers ORDER BY (SELECT {call})")
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            "trim(name)",
+            "trim(name, ' .')",
+            "instr(name, '/')",
+            "replace(name, 'a', region)",
+            "printf('%04d-%02d-%02d %% of %.2f', 1, 2, 3, 4)",
+            "format('%,d', 1)",
+        ],
+    )
+    def test_what_people_write_is_not(self, call):
+        check_sql(f"SELECT {call} FROM customers", dialect="sqlite", tables=TABLES)
+
+    def test_other_engines_end_a_call_themselves(self):
+        check_sql("SELECT replace(name, region, '') FROM customers", dialect="postgres", tables=TABLES)
+
+
 class TestText:
     """What the scanner and the engine must see alike."""
 
