@@ -70,16 +70,21 @@ def _list(lines: list[str], at: int) -> tuple[str, int]:
 
 
 def _table(lines: list[str], at: int) -> tuple[str, int]:
-    after = at
+    # The rule first: rows without one would each be read to the last of them.
+    if not (ROW.fullmatch(lines[at]) and at + 1 < len(lines) and _is_rule(lines[at + 1])):
+        return "", at
+    after = at + 2
     while after < len(lines) and ROW.fullmatch(lines[after]):
         after += 1
-    if after - at < 2 or not RULE.fullmatch(lines[at + 1]):
-        return "", at
     head, _rule, *body = (_cells(line) for line in lines[at:after])
     columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in body)
     table = f'<table class="rows"><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>'
     return f'<div class="table-scroll" tabindex="0" role="region" aria-label="Table">{table}</div>', after
+
+
+def _is_rule(line: str) -> bool:
+    return ROW.fullmatch(line) is not None and RULE.fullmatch(line) is not None
 
 
 def _cells(line: str) -> list[str]:

@@ -9,12 +9,13 @@ import re
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
 from django.http import HttpRequest
 
 from progress import runs
 from progress.access import allowed_owner
 from progress.api import build_operation
-from progress.database import in_database
+from progress.database import in_database, storable
 from progress.models import ACTIVE, OperationRun
 from progress.owners import Owner, request_owner
 from progress.problems import Problem
@@ -43,15 +44,22 @@ async def ask(
     given = {"message": message, **({} if source is None else {"source": source})}
     operation = build_operation("chat", given)  # before anything is made
     owner = await allowed_owner(request, *operation.required_permissions())
-    conversation = await sync_to_async(conversation_for)(owner, key)
-    operation = build_operation("chat", {**given, "conversation": str(conversation.pk)})
-    before = await in_database(_answered_by, owner, conversation, message) if again else None
-    return await runs.start(operation, owner=owner, on_disconnect=on_disconnect, key=once, retry_of=before)
+
+    def start() -> OperationRun:
+        with transaction.atomic():  # where the run is refused, no conversation is made
+            conversation = conversation_for(owner, key)
+            operation = build_operation("chat", {**given, "conversation": str(conversation.pk)})
+            before = _answered_by(owner, conversation, message) if again else None
+            return runs.create_run(operation, owner=owner, on_disconnect=on_disconnect, key=once, retry_of=before)
+
+    return await sync_to_async(start)()
 
 
 def _answered_by(owner: Owner, conversation: Conversation, message: str) -> OperationRun | None:
     """The last run that answered this message, if it is still kept."""
-    asked = Message.objects.filter(conversation=conversation, role=Role.USER, text=message).order_by("-position")
+    asked = Message.objects.filter(conversation=conversation, role=Role.USER, text=storable(message)).order_by(
+        "-position"
+    )
     runs_of_owner: Any = OperationRun.objects.for_owner(owner)
     found: OperationRun | None = runs_of_owner.filter(pk=asked.values_list("run", flat=True).first()).first()
     return found

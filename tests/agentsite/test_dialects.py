@@ -94,6 +94,12 @@ class AskTests(EndpointCase):
         said = [str(message.run) async for message in Message.objects.filter(conversation__key="t")]
         assert said == [second, second]
 
+    async def test_a_new_answer_to_what_no_database_can_hold(self):
+        client = await self.aclient_of(self.alice)
+        first, _ = await self.ask(client, "/api/agent/ui", text="a\0b")
+        second, _ = await self.ask(client, "/api/agent/ui", text="a\0b", trigger="regenerate-message")
+        assert str((await OperationRun.objects.aget(pk=second)).retry_of_id) == first
+
     async def test_what_cannot_be_asked(self):
         client = await self.aclient_of(self.alice)
         user = {"id": "1", "role": "user"}
@@ -136,6 +142,7 @@ class AskTests(EndpointCase):
                 response = await self.post(client, path, BODIES[path]())
                 self.assertProblem(response, 429, "limit_exceeded")
                 assert response["Retry-After"]
+            assert not await Conversation.objects.aexists()
 
     async def test_a_browser_needs_its_csrf_token(self):
         client = AsyncClient(enforce_csrf_checks=True)

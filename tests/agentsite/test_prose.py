@@ -38,6 +38,7 @@ def assert_harmless(html):
         ("One.\n\nTwo\nlines.", "<p>One.</p><p>Two<br>lines.</p>"),
         ("- a\n* b\n\n1. c\n2) d", "<ul><li>a</li><li>b</li></ul><ol><li>c</li><li>d</li></ol>"),
         ("3. c", '<ol start="3"><li>c</li></ol>'),
+        ("|a|\n|b|\nc", "<p>|a|</p><p>|b|<br>c</p>"),
         ("**bold** and *em* and `co*d*e`", "<p><strong>bold</strong> and <em>em</em> and <code>co*d*e</code></p>"),
         ("2 * 3 * 4 and a_b_c", "<p>2 * 3 * 4 and a_b_c</p>"),
         ("# Head\ntext", "<p><strong>Head</strong></p><p>text</p>"),
