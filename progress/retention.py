@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from .compaction import neighbours, pack
@@ -24,7 +25,7 @@ from .models import ACTIVE, OperationEvent, OperationRun, Status
 
 ENDED = [status for status in Status if status not in ACTIVE]
 ROWS = 500  # events deleted or packed in one transaction
-RUNS = 50  # looked for at once
+RUNS = 200  # looked for at once
 COMPACT_AFTER = timedelta(minutes=10)  # after its end; until then most readers have come
 TURN = 0.25  # seconds of work at a time beside the supervisor's other duties
 
@@ -47,25 +48,43 @@ def expired(older_than: timedelta) -> Any:
 def prune(older_than: timedelta, *, until: float = math.inf) -> int:
     """Delete the runs that ended longer ago than `older_than`, and return how many; stop at `until`, by time.monotonic()."""
     count = 0
+    rows = F("last_seq") + Coalesce(Sum("children__last_seq"), 0)
     while time.monotonic() < until:
-        found = list(expired(older_than).order_by("finished_at").values_list("pk", flat=True)[:RUNS])
-        for run in found:
+        oldest = expired(older_than).annotate(rows=rows).order_by("finished_at")
+        found = list(oldest.values_list("pk", "rows")[:RUNS])
+        for runs in _together(found):
             if time.monotonic() >= until:
                 return count
-            _delete(run)
-            count += 1
+            _delete(runs)
+            count += len(runs)
         if len(found) < RUNS:
             break
     return count
 
 
-def _delete(run: UUID) -> None:
-    # Its events go first, in parts: they are many, the run with its children is few rows.
-    for each in [*OperationRun.objects.filter(parent=run).values_list("pk", flat=True), run]:
+def _together(found: list[tuple[UUID, int]]) -> Iterator[list[UUID]]:
+    """Yield the runs in groups whose logs have few enough rows for one transaction; one with more stands alone."""
+    group: list[UUID] = []
+    room = ROWS
+    for run, rows in found:
+        if group and rows > room:
+            yield group
+            group, room = [], ROWS
+        group.append(run)
+        room -= rows
+    if group:
+        yield group
+
+
+def _delete(runs: list[UUID]) -> None:
+    family = OperationRun.objects.filter(Q(pk__in=runs) | Q(parent__in=runs)).values_list("pk", "last_seq")
+    # Of more rows than one transaction should have, events go first, in parts; what is left goes with its run.
+    many = sum(rows for _, rows in family) > ROWS
+    for each in [pk for pk, _ in family if many]:
         events = OperationEvent.objects.filter(run=each)
         while numbers := events.order_by("seq").values_list("seq", flat=True)[:ROWS]:
             _briefly(events.filter(seq__lte=max(numbers)).delete)
-    _briefly(OperationRun.objects.filter(pk=run, status__in=ENDED).delete)
+    _briefly(OperationRun.objects.filter(pk__in=runs, status__in=ENDED).delete)
 
 
 def compact(older_than: timedelta, *, until: float = math.inf) -> int:
