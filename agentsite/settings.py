@@ -116,6 +116,17 @@ if REDIS_URL := env.str("REDIS_URL", default=""):
         "CONFIG": {"hosts": [REDIS_URL]},
     }
 
+# Django tells nobody but ADMINS of what a page raised; with DEBUG it does.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {
+        "raised": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: not DEBUG and record.exc_info}
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["raised"]}},
+    "loggers": {"django.request": {"handlers": ["stderr"]}},
+}
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -1,3 +1,5 @@
+import io
+import logging
 import re
 import uuid
 
@@ -282,3 +284,17 @@ def test_the_error_page_needs_nothing() -> None:
     from django.template.loader import render_to_string
 
     assert "Something went wrong on our side" in render_to_string("500.html")
+
+
+def test_what_a_page_raised_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    (handler,) = (
+        each for each in logging.getLogger("django.request").handlers if isinstance(each, logging.StreamHandler)
+    )
+    monkeypatch.setattr(handler, "stream", log := io.StringIO())
+    monkeypatch.setattr("agentsite.views.history", lambda owner: 1 / 0)
+    response = Client(raise_request_exception=False).get("/")
+    assert response.status_code == 500
+    assert "Something went wrong on our side" in response.content.decode()
+    assert "ZeroDivisionError" in log.getvalue()
+    assert Client().get("/nowhere/").status_code == 404
+    assert log.getvalue().count("Traceback") == 1
