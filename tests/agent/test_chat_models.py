@@ -49,6 +49,14 @@ class ChatModelTests(ModelCase):
         ]
         assert percentages == sorted(percentages)
 
+    async def test_half_a_character_ends_nothing(self):
+        steps = [{"text": "Let me see \ud83d"}, call("calculate", expression="6 * 7")]
+        self.provider.script("chat", {"steps": steps}, {"text": "42."})
+        said = await self.say("What is 6 * 7?")
+        assert said.error is None
+        assert said.text == "Let me see \ufffd\n\n42."
+        assert "Let me see \ufffd" in [message.get("content") for message in self.bodies()[1]["messages"]]
+
     async def test_a_model_that_never_ends_is_stopped_and_that_is_said(self):
         self.provider.script("chat", {"steps": [call("calculate", expression="1 + 1")]})
         said = await self.say("Count for ever", agent={"CHAT_TURNS": 3})

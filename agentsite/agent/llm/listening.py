@@ -29,6 +29,7 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
 from progress import OperationFailed, Progress
+from progress.database import storable
 
 from ..conf import setting
 from .budget import Budget
@@ -105,7 +106,7 @@ class _Call:
             ) as stream:
                 async for event in stream:
                     self._take(event)
-            response = stream.get()
+            response = _speakable(stream.get())
             complete = _is_whole(response)
         except FAILURES:
             if not self.heard and stream is None:
@@ -125,9 +126,9 @@ class _Call:
         said = event.part if isinstance(event, PartStartEvent) else event.delta
         match said:
             case TextPart(content=text) | TextPartDelta(content_delta=text) if text:
-                self._pass_on(Piece("text", text))
+                self._pass_on(Piece("text", storable(text)))
             case ThinkingPart(content=text) | ThinkingPartDelta(content_delta=text) if text:
-                self._pass_on(Piece("thought", text))
+                self._pass_on(Piece("thought", storable(text)))
             case ToolCallPart(args=written) | ToolCallPartDelta(args_delta=written) if written:
                 self.budget.hear(len(str(written)))
 
@@ -135,6 +136,14 @@ class _Call:
         self.heard = True
         self._hear(piece)
         self.budget.hear(len(piece.text.encode()))
+
+
+def _speakable(response: ModelResponse) -> ModelResponse:
+    """Replace halves of characters, which a server may send apart: what holds them can be sent nowhere, nor back to the model."""
+    for part in response.parts:
+        if isinstance(part, TextPart | ThinkingPart):
+            part.content = storable(part.content)
+    return response
 
 
 def _is_whole(response: ModelResponse) -> bool:
