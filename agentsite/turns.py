@@ -61,7 +61,7 @@ def show_conversation(pk: UUID, owner: Owner, *, before: int | None = None) -> S
     runs = OperationRun.objects.for_owner(owner).filter(operation="chat")
     if conversation is None:
         first = runs.filter(pk=pk).first()
-        if first is None:
+        if first is None or is_over(first):
             return None
         return ShownConversation(
             id=conversation_id_of(first), title=_message(first), source=first.params.get("source") or "", turns=[_turn_of(first)]
@@ -75,6 +75,11 @@ def show_conversation(pk: UUID, owner: Owner, *, before: int | None = None) -> S
         if turns:
             turns[-1].latest = True
     return ShownConversation(id=pk, title=conversation.title, source=conversation.source, turns=turns, before=earlier)
+
+
+def is_over(run: OperationRun) -> bool:
+    """Whether a run began and has ended: without its conversation, that was deleted since."""
+    return run.started_at is not None and not run.is_active
 
 
 def _messages(conversation: Conversation, before: int | None) -> tuple[list[Message], int | None]:

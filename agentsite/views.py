@@ -27,7 +27,7 @@ from .agent.operations import MESSAGE_LIMIT
 from .agent.tool_words import GENERAL, WORDS
 from .cards import chart_card, history, names_of_children, outcome_of, question_of, timeline
 from .glance import glance
-from .turns import ShownConversation, show_conversation
+from .turns import ShownConversation, is_over, show_conversation
 
 CHARTS_PER_PAGE = 24
 
@@ -53,7 +53,10 @@ async def _place_of(request: HttpRequest, given: str) -> HttpResponse:
         own = OperationRun.objects.for_owner(owner).filter(pk=run.pk).exists()
         if run.operation != "chat" or not own:
             return run.get_absolute_url()
-        return f"/?conversation={conversation_id_of(run)}" + ("" if run.is_active else f"#turn-{run.pk}")
+        conversation = conversation_id_of(run)
+        if is_over(run) and not Conversation.objects.for_owner(owner).filter(pk=conversation).exists():
+            return run.get_absolute_url()
+        return f"/?conversation={conversation}" + ("" if run.is_active else f"#turn-{run.pk}")
 
     return redirect(await sync_to_async(place)())
 

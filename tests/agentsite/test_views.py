@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from agentsite.agent.models import Conversation
 from agentsite.glance import SAMPLE_QUESTIONS
@@ -130,6 +131,14 @@ def test_a_conversation_is_deleted_by_a_form_and_its_charts_stay(visitor: Client
     assert visitor.post(f"/conversations/{talk.pk}/delete/")["Location"] == "/"
     assert not Conversation.objects.exists()
     assert visitor.get(f"/charts/{chart.pk}/").status_code == 200
+
+
+def test_a_conversation_that_was_deleted_is_not_shown_by_its_first_run(visitor: Client) -> None:
+    run = a_run(status=Status.COMPLETED, started_at=timezone.now())
+    later = a_run(status=Status.FAILED, started_at=timezone.now(), params={"message": "?", "conversation": str(run.pk)})
+    assert visitor.get("/", {"conversation": str(run.pk)}).status_code == 404
+    for each in (run, later):
+        assert visitor.get("/", {"run": str(each.pk)})["Location"] == f"/runs/{each.pk}/"
 
 
 def test_staff_with_the_permission_may_look() -> None:
