@@ -9,12 +9,8 @@ import secrets
 from collections import defaultdict
 from pathlib import Path
 
-from progress import OperationFailed, StreamingOperation, sse
+from progress import OperationFailed, StreamingOperation
 from tests.faults.checker import TEXT, digest
-
-sse.OPENING = sse.OPENING.replace(
-    b"2000", b"100"
-)  # ms: readers that do as they are told come back dozens of times in a test
 
 PIECE = "piece"  # marks the events whose message is one; others may repeat it
 

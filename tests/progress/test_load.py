@@ -187,6 +187,7 @@ class GarbageTests(RunCase):
                 time.sleep(0.005)  # the others must come to something, too
 
         thread = threading.Thread(target=collect)
+        gc.freeze()  # what other tests have loaded need not be looked through thousands of times
         thread.start()
         try:
             started = [await runs.start(Count(to=10, rest=0.01)) for _ in range(3)]
@@ -195,6 +196,7 @@ class GarbageTests(RunCase):
         finally:
             collecting = False
             await asyncio.to_thread(thread.join)
+            gc.unfreeze()
 
     async def test_what_a_forgotten_task_raises_is_logged_and_ends_no_run(self):
         with self.assertLogs("asyncio", "ERROR") as logged:
