@@ -64,7 +64,7 @@ def test_a_package_that_is_missing(monkeypatch):
     monkeypatch.setattr(choice, "find_spec", lambda name: None)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
     ((_id, message),) = found(MODEL="anthropic:any")
-    assert message.endswith("needs the package anthropic: install it with `uv pip install 'agentsite[anthropic]'`.")
+    assert message.endswith("needs the package anthropic: `make setup` installs it with the other locked dependencies.")
 
 
 def test_an_address_that_is_none(monkeypatch):

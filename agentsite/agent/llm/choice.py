@@ -18,21 +18,18 @@ class Provider:
     """Who serves models: the package that speaks to it, and the variables of the environment that it is reached by."""
 
     package: str
-    extra: str  # of this project, which installs the package; "" for what is always there
     key: str
     url: str
     example: str
 
 
-OPENAI = Provider("openai", "", "OPENAI_API_KEY", "OPENAI_BASE_URL", "openai:gpt-5-mini")
+OPENAI = Provider("openai", "OPENAI_API_KEY", "OPENAI_BASE_URL", "openai:gpt-5-mini")
 PROVIDERS = {
     "openai": OPENAI,
     "openai-chat": OPENAI,
     "openai-responses": OPENAI,
-    "anthropic": Provider(
-        "anthropic", "anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "anthropic:claude-sonnet-4-6"
-    ),
-    "google": Provider("google.genai", "google", "GOOGLE_API_KEY", "GOOGLE_BASE_URL", "google:gemini-2.5-flash"),
+    "anthropic": Provider("anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "anthropic:claude-sonnet-4-6"),
+    "google": Provider("google.genai", "GOOGLE_API_KEY", "GOOGLE_BASE_URL", "google:gemini-2.5-flash"),
 }
 
 
@@ -56,7 +53,7 @@ def choose(model: str) -> Choice | None:
         raise ImproperlyConfigured(f"AGENT_MODEL={model!r} is not a model. {_RIGHT}")
     if not _is_installed(known.package):
         raise ImproperlyConfigured(
-            f"AGENT_MODEL={model!r} needs the package {known.package}: install it with `uv pip install 'agentsite[{known.extra}]'`."
+            f"AGENT_MODEL={model!r} needs the package {known.package}: `make setup` installs it with the other locked dependencies."
         )
     key, url = (os.environ.get(variable, "").strip() for variable in (known.key, known.url))
     if url and not url.startswith(("http://", "https://")):

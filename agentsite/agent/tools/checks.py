@@ -52,5 +52,6 @@ def _check_servers() -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="agent.E103")]
     if found and find_spec("mcp") is None:
-        return [Error("AGENT['MCP_SERVERS'] needs the package mcp.", hint="Install agentsite[mcp].", id="agent.E104")]
+        hint = "`make setup` installs it with the other locked dependencies."
+        return [Error("AGENT['MCP_SERVERS'] needs the package mcp.", hint=hint, id="agent.E104")]
     return []
