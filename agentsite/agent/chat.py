@@ -20,7 +20,7 @@ from .conversations import Answer, Begun, begin_turn, end_turn
 from .instructions import instructions_for
 from .llm import load_model
 from .models import Ending
-from .tools import Tool, Toolbox, ToolCall, ToolOutcome, available_tools, run_tool
+from .tools import MAX_CALLS, Tool, Toolbox, ToolCall, ToolOutcome, available_tools, run_tool
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MESSAGE_LIMIT = 4_000  # characters
 CHART_TOOL = "make_chart"
 STOPPED = "I stopped here: {turns} rounds of looking things up did not come to an end. Ask for a smaller step of it."
+TOO_MANY_CALLS = f"Only {MAX_CALLS} calls of one reply are made. Make this one in the next reply if it is still needed."
 # What a part takes of the work that is left, as nobody knows how many there will be: the percentage comes ever closer to its end.
 REPLY_SHARE, TOOLS_SHARE = 0.5, 0.85
 USUAL_ANSWER = 600  # characters
@@ -77,7 +78,6 @@ class Answering:
         self.progress, self.begun = progress, begun
         self.kept = Answer()
         self._left = 1.0  # of the work
-        self._replied = False  # whether this reply has said something
 
     async def answer(self, message: str) -> dict[str, Any]:
         """Let the model speak and call tools until it has nothing more to call."""
@@ -89,7 +89,7 @@ class Answering:
                 await self._listen(dialogue)
                 if not dialogue.calls:
                     break
-                dialogue.tell([await self._call(tools, call, 1 / len(dialogue.calls)) for call in dialogue.calls])
+                dialogue.tell(await self._call_all(tools, dialogue.calls))
             else:
                 self._say(STOPPED.format(turns=turns))
         return {
@@ -139,15 +139,23 @@ class Answering:
         self.kept.text += text
         self.progress.content(text)
 
-    async def _call(self, tools: Toolbox, call: ToolCall, part: float) -> ToolOutcome:
-        call = self._with_source(tools.get(call.name), call)
-        share = self._left * TOOLS_SHARE * part
-        outcome = await run_tool(self.progress, tools, call, weight=share)
-        self._left -= share
+    async def _call_all(self, tools: Toolbox, calls: list[ToolCall]) -> list[ToolOutcome]:
+        """Make the calls of one reply; of a great many the first, and the model is told so."""
+        share = self._left * TOOLS_SHARE / len(calls)
+        outcomes = []
+        for number, call in enumerate(calls):
+            refusal = OperationFailed(TOO_MANY_CALLS, code="limit_exceeded") if number >= MAX_CALLS else None
+            call = self._with_source(tools.get(call.name), call)
+            outcome = await run_tool(self.progress, tools, call, weight=share, refusal=refusal)
+            self._left -= share
+            self._note(outcome)
+            outcomes.append(outcome)
+        return outcomes
+
+    def _note(self, outcome: ToolOutcome) -> None:
         self.kept.tool_calls.append(in_short(outcome))
-        if call.name == CHART_TOOL:
+        if outcome.call.name == CHART_TOOL:
             self._note_chart(outcome)
-        return outcome
 
     def _with_source(self, tool: Tool | None, call: ToolCall) -> ToolCall:
         """A call that names no source is about that of the conversation."""

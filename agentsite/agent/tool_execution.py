@@ -11,10 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from progress import Progress, StreamingOperation
 
 from .conf import setting
-from .tools import Toolbox, ToolCall, ToolOutcome, available_tools, run_tool
+from .tools import MAX_CALLS, Toolbox, ToolCall, ToolOutcome, available_tools, run_tool
 from .tools.available import known_names
 
-MAX_CALLS = 12
 MESSAGE_QUERY = 100  # characters of the query that a message shows
 
 

@@ -138,7 +138,7 @@ class UiSocket(RunSocket):
             if event.terminal:
                 self._requests.pop(request, None)
                 return await self.tell({"type": "end", "requestId": request})
-        if over and request in self._requests:
+        if over and self._requests.pop(request, None) is not None:
             await self._fail(request, Problem(404, "The run is gone.", code="internal"))
 
     async def _say_chunk(self, request: str, answering: _Answering, chunk: dict[str, Any]) -> None:
@@ -147,5 +147,4 @@ class UiSocket(RunSocket):
             await self.tell({"type": "chunk", "requestId": request, "sequence": sequence, "chunk": chunk})
 
     async def _fail(self, request: str, problem: Problem) -> None:
-        self._requests.pop(request, None)
         await self.tell({"type": "error", "requestId": request, "errorText": problem.detail})

@@ -2,6 +2,7 @@
 
 import json
 
+from agentsite.agent.tools import MAX_CALLS
 from charts.models import Chart
 
 from .model_case import ModelCase
@@ -48,6 +49,16 @@ class ChatModelTests(ModelCase):
             if event.type == "progress" and event.data["operation"] == "chat"
         ]
         assert percentages == sorted(percentages)
+
+    async def test_of_a_great_many_calls_in_one_reply_the_first_are_made(self):
+        calls = [call("calculate", expression=f"{number} + 1") for number in range(MAX_CALLS + 3)]
+        self.provider.script("chat", {"steps": calls}, {"text": "Enough."})
+        said = await self.say("Count, please: 0")
+        assert len(said.of("completed_")) == MAX_CALLS
+        assert [each["error"]["code"] for each in said.of("failed_")] == ["limit_exceeded"] * 3
+        told = [message["content"] for message in self.bodies()[1]["messages"] if message["role"] == "tool"]
+        assert ["error" in each for each in told] == [False] * MAX_CALLS + [True] * 3
+        assert said.text == "Enough."
 
     async def test_half_a_character_ends_nothing(self):
         steps = [{"text": "Let me see \ud83d"}, call("calculate", expression="6 * 7")]

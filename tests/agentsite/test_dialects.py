@@ -281,6 +281,18 @@ class SocketTests(EndpointCase):
         assert run.status == "cancelled"
         await socket.disconnect()
 
+    async def test_a_name_that_is_taken_does_not_cost_the_answer_under_it(self):
+        await sync_to_async(self.active)("t")
+        socket = await self.connected(self.alice)
+        resume = {"type": "resume", "requestId": "a", "id": "t", "headers": {}, "body": {}}
+        await socket.send_json_to(resume)
+        await socket.send_json_to(resume)
+        assert "being answered already" in (await self.heard(socket, "a"))[-1]["errorText"]
+        await socket.send_json_to({"type": "abort", "requestId": "a"})
+        await socket.send_json_to({**resume, "requestId": "b"})
+        assert (await self.heard(socket, "b"))[-1]["type"] in ("end", "no-active")
+        await socket.disconnect()
+
     async def test_nothing_of_others(self):
         run = await sync_to_async(self.active)("t")
         socket = await self.connected(self.bob)

@@ -5,7 +5,17 @@ and `run_tool` calls one and reports on it.
 """
 
 from .available import Toolbox, available_tools
-from .calls import ToolCall, ToolOutcome, run_tool
+from .calls import MAX_CALLS, ToolCall, ToolOutcome, run_tool
 from .definition import Tool, ToolContext, tool
 
-__all__ = ["Tool", "ToolCall", "ToolContext", "ToolOutcome", "Toolbox", "available_tools", "run_tool", "tool"]
+__all__ = [
+    "MAX_CALLS",
+    "Tool",
+    "ToolCall",
+    "ToolContext",
+    "ToolOutcome",
+    "Toolbox",
+    "available_tools",
+    "run_tool",
+    "tool",
+]

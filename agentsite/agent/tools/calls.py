@@ -22,6 +22,7 @@ from .available import Toolbox
 from .definition import Tool, ToolContext, is_tool_name
 
 logger = logging.getLogger("agentsite")
+MAX_CALLS = 12  # that are made at one request, or at one reply of a model
 ARGUMENT_BYTES = 16 * 1024  # of the arguments of one call, as JSON
 ARGUMENT_DEPTH = 16
 SUMMARY = 300  # characters
@@ -64,19 +65,25 @@ class ToolOutcome:
 
 
 async def run_tool(
-    progress: Progress, tools: Toolbox, call: ToolCall, *, weight: float = 0.0, query: str = ""
+    progress: Progress,
+    tools: Toolbox,
+    call: ToolCall,
+    *,
+    weight: float = 0.0,
+    query: str = "",
+    refusal: OperationFailed | None = None,
 ) -> ToolOutcome:
     """Call a tool of `tools` as the share `weight` of `progress`, and report its beginning, what it reports, and its end.
 
-    Whatever is wrong with the call or happens in it is in the outcome. Raises CancelledError and OperationCancelled, and what
-    ends the whole run, such as its limits.
+    With a `refusal` the call fails for that reason, without being made. Whatever is wrong with the call or happens in it is in
+    the outcome. Raises CancelledError and OperationCancelled, and what ends the whole run, such as its limits.
     """
     about = {"toolName": call.name[:100]}
     name = call.name if is_tool_name(call.name) else UNKNOWN
     label = tools[name].label if name in tools else name
     with _CallStep(progress, label, weight, {"toolCallId": call.id}) as step:
         step.state(f"executing_{name}", label, metadata={**about, **_shown_arguments(call)})
-        outcome = await _outcome(progress, tools, call, step, query)
+        outcome = await _outcome(progress, tools, call, step, query, refusal)
         if outcome.error is None:
             step.end(f"completed_{name}", f"{label}: done", {**about, **_shown_result(outcome)})
         else:
@@ -121,9 +128,13 @@ class _CallStep(Step):
             raise OperationCancelled("The call has ended already.")
 
 
-async def _outcome(progress: Progress, tools: Toolbox, call: ToolCall, step: _CallStep, query: str) -> ToolOutcome:
+async def _outcome(
+    progress: Progress, tools: Toolbox, call: ToolCall, step: _CallStep, query: str, refusal: OperationFailed | None
+) -> ToolOutcome:
     context = ToolContext(progress=step, owner=progress.owner, call_id=call.id, query=query, _left=step.left)
     try:
+        if refusal is not None:
+            raise refusal
         _check_size(call.arguments)
         tool = tools.find(call.name)
         result = await _timed(tool, context, tool.validated(call.arguments))

@@ -23,7 +23,7 @@ def check_tools(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _check_limits() -> list[CheckMessage]:
-    from ..tool_execution import MAX_CALLS
+    from .calls import MAX_CALLS
 
     length, room = setting("TOOL_RESULT_LENGTH"), progress_setting("RESULT_BYTES")
     if not isinstance(length, int):
