@@ -27,12 +27,7 @@ setup: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@$(as_tests) $(python) manage.py build_vega
-	@# Side by side, as both mostly wait for servers; what the browser's tests print is shown after the others'.
-	@$(python) -m pytest tests/browser -m browser >var/browser-tests.log 2>&1 & browser=$$!; \
-	 trap "kill $$browser" INT TERM; \
-	 $(python) -m pytest --ignore tests/browser; main=$$?; \
-	 wait $$browser; browser=$$?; cat var/browser-tests.log; \
-	 exit $$((main || browser))
+	@$(python) -m tests
 
 check: .venv/dev.stamp
 	@mkdir -p var/vendor
